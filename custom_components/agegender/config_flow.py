@@ -43,7 +43,7 @@ from .const import (
     SUBENTRY_CAMERA,
 )
 from .vision.artefact import ArtefactError
-from .vision.census import AgeBands
+from .vision.census import PRESETS
 from .vision.plugins import PluginError
 from .vision.runtime import runtimes
 from .worker import Worker
@@ -53,7 +53,7 @@ TITLE = "Age and gender counts"
 ENGINE_SCHEMA = vol.Schema(
     {
         vol.Required(CONF_AGE_BANDS, default=DEFAULT_AGE_BANDS): SelectSelector(
-            SelectSelectorConfig(options=list(AgeBands.PRESETS), translation_key=CONF_AGE_BANDS)
+            SelectSelectorConfig(options=list(PRESETS), translation_key=CONF_AGE_BANDS)
         ),
         vol.Required(CONF_RUNTIME, default=DEFAULT_RUNTIME): SelectSelector(
             SelectSelectorConfig(options=runtimes.names(), translation_key=CONF_RUNTIME)
