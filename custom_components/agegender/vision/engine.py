@@ -1,0 +1,143 @@
+"""The one-way flow from an image to faces with estimates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import artefact
+from .align import align
+from .detector import Detection, FaceDetector, detectors
+from .estimator import Estimate, Estimator
+from .runtime import runtimes
+
+BUNDLED_MODEL = Path(__file__).parent / "model" / "estimator"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Face:
+    """One face and what the model makes of it.
+
+    Attributes
+    ----------
+    box, score, landmarks
+        As in `Detection`.
+    estimate
+        Age and gender.
+    """
+
+    box: tuple[float, float, float, float]
+    score: float
+    landmarks: NDArray[np.float32]
+    estimate: Estimate
+
+
+class Engine:
+    """Finds the faces of an image and judges each.
+
+    Not safe to call from two threads at once: it computes in memory it keeps.
+
+    Parameters
+    ----------
+    detector
+        Finds the faces.
+    estimator
+        Judges them.
+    model_name, licence
+        As stated by the model.
+    """
+
+    def __init__(
+        self, detector: FaceDetector, estimator: Estimator, model_name: str, licence: str
+    ) -> None:
+        """Put the parts together; `load` does it by name."""
+        self._detector = detector
+        self._estimator = estimator
+        self._model_name = model_name
+        self._licence = licence
+
+    @classmethod
+    def load(
+        cls,
+        model: Path | None = None,
+        *,
+        detector: str = "mtcnn",
+        runtime: str = "numpy",
+        min_face_size: int = 40,
+    ) -> Engine:
+        """Load a model and the detector.
+
+        Parameters
+        ----------
+        model
+            Folder of an estimator; the bundled one if None.
+        detector, runtime
+            Registered names.
+        min_face_size
+            Side of the smallest face to look for, in pixels of the analysed image.
+
+        Raises
+        ------
+        ArtefactError
+            The model folder is unusable; the message names the file and the fix.
+        PluginError
+            No detector or runtime has that name.
+        ValueError
+            ``min_face_size`` is too small for the detector.
+        """
+        loaded = artefact.load(BUNDLED_MODEL if model is None else model)
+        executor = runtimes.get(runtime)
+        return cls(
+            detectors.get(detector)(runtime=executor, min_face_size=min_face_size),
+            Estimator(loaded, executor),
+            loaded.name,
+            loaded.licence,
+        )
+
+    @property
+    def model_name(self) -> str:
+        """Name of the estimator's model."""
+        return self._model_name
+
+    @property
+    def licence(self) -> str:
+        """Licence of the estimator's model."""
+        return self._licence
+
+    def analyze(self, image: NDArray[np.uint8]) -> list[Face]:
+        """Find and judge the faces of an image.
+
+        Parameters
+        ----------
+        image
+            (H, W, 3), uint8, RGB.
+
+        Returns
+        -------
+        list of Face
+            Best score first; empty if there is none.
+
+        Raises
+        ------
+        ValueError
+            The image has another shape or type.
+        """
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+            raise ValueError(
+                f"expected an RGB image (H, W, 3) of uint8, got {image.dtype} {image.shape}"
+            )
+        found = self._detector.detect(image)
+        crops = [self._crop(image, detection) for detection in found]
+        estimates = self._estimator.estimate(np.stack(crops)) if crops else []
+        return [
+            Face(detection.box, detection.score, detection.landmarks, estimate)
+            for detection, estimate in zip(found, estimates, strict=True)
+        ]
+
+    def _crop(self, image: NDArray[np.uint8], detection: Detection) -> NDArray[np.uint8]:
+        return align(
+            image, detection.landmarks, self._estimator.geometry, self._estimator.size
+        )

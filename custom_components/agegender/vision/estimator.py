@@ -1,0 +1,148 @@
+"""Aligned crops become age distributions and gender probabilities."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .align import CropGeometry
+from .artefact import Artefact, ArtefactError
+from .runtime import Runtime
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Estimate:
+    """What one face looks like to the model.
+
+    Attributes
+    ----------
+    ages
+        (A,), float32: probability of each year of the model's age support; sums to 1.
+    age
+        Mean of the distribution, in years.
+    age_low, age_high
+        Its central 80 % interval, in years.
+    p_female
+        Probability of "female", 0 to 1.
+    """
+
+    ages: NDArray[np.float32]
+    age: float
+    age_low: float
+    age_high: float
+    p_female: float
+
+
+class Estimator:
+    """Age and gender from aligned crops.
+
+    Parameters
+    ----------
+    artefact
+        A model of kind ``estimator``.
+    runtime
+        What executes it.
+
+    Raises
+    ------
+    ArtefactError
+        The model is of another kind or does not describe its input and outputs.
+    """
+
+    def __init__(self, artefact: Artefact, runtime: Runtime) -> None:
+        """Compile the network and run it once on a blank crop."""
+        if artefact.kind != "estimator":
+            raise ArtefactError(
+                f"the model {artefact.name!r} is a {artefact.kind}, not an estimator: "
+                "choose another model folder"
+            )
+        self._metadata = artefact.metadata
+        try:
+            self._read_metadata(artefact)
+            self._network = runtime.compile(artefact.graphs["estimator"], artefact.weights)
+            self.estimate(np.zeros((1, self.size, self.size, 3), np.uint8))
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            raise ArtefactError(
+                f"the model.json of {artefact.name!r} does not describe a usable "
+                f"estimator ({type(error).__name__}: {error}): export the model again"
+            ) from error
+
+    def _read_metadata(self, artefact: Artefact) -> None:
+        data = artefact.metadata
+        self.size = int(data["input"]["size"])
+        """Side of a crop, in pixels."""
+        self.geometry = CropGeometry.parse(data["crop"])
+        """Where the landmarks lie in a crop."""
+        if data["input"].get("colour", "RGB") != "RGB":
+            raise ValueError(f"input.colour {data['input']['colour']!r} is not RGB")
+        self._scale = np.float32(data["input"]["scale"])
+        self._offset = np.float32(data["input"]["offset"])
+        first, last = data["outputs"]["age"]["support"]
+        calibration = data.get("calibration", {})
+        self._years = np.arange(int(first), int(last) + 1, dtype=np.float64)
+        self._shift = float(calibration.get("age_shift", 0.0))
+        self._age_temperature = float(calibration.get("age_temperature", 1.0))
+        self._gender_temperature = float(calibration.get("gender_temperature", 1.0))
+        positive = data["outputs"]["gender"].get("positive", "female")
+        self._sign = {"female": 1.0, "male": -1.0}[positive]
+        outputs = artefact.graphs["estimator"].outputs
+        self._age_output = outputs.index("age")
+        self._gender_output = outputs.index("gender")
+
+    def estimate(self, crops: NDArray[np.uint8]) -> list[Estimate]:
+        """Judge aligned faces.
+
+        Parameters
+        ----------
+        crops
+            (N, size, size, 3), uint8, RGB, as `align` cuts them; N may be 0.
+
+        Returns
+        -------
+        list of Estimate
+            One for each crop.
+
+        Raises
+        ------
+        ValueError
+            The crops have another shape or type.
+        """
+        if crops.shape[1:] != (self.size, self.size, 3) or crops.dtype != np.uint8:
+            raise ValueError(
+                f"expected uint8 crops (N, {self.size}, {self.size}, 3), "
+                f"got {crops.dtype} {crops.shape}"
+            )
+        if not len(crops):
+            return []
+        outputs = self._network(crops * self._scale + self._offset)
+        logits = outputs[self._age_output] / self._age_temperature
+        if logits.shape != (len(crops), len(self._years)):
+            raise ValueError(
+                f"the age output has shape {logits.shape}, its support has "
+                f"{len(self._years)} years"
+            )
+        exponential = np.exp(logits - logits.max(axis=1, keepdims=True))
+        ages = exponential / exponential.sum(axis=1, keepdims=True)
+        gender = outputs[self._gender_output].reshape(len(crops))
+        gender = self._sign * gender / self._gender_temperature
+        p_female = 0.5 * (1 + np.tanh(gender / 2))  # the sigmoid, without overflow
+        return [
+            self._summary(distribution, float(p))
+            for distribution, p in zip(ages, p_female, strict=True)
+        ]
+
+    def _summary(self, ages: NDArray[np.float32], p_female: float) -> Estimate:
+        years = self._years + self._shift
+        cumulated = np.concatenate([[0.0], np.cumsum(ages, dtype=np.float64)])
+        # The probability of a year is spread over the year around it.
+        edges = np.concatenate([years - 0.5, years[-1:] + 0.5])
+        low, high = np.interp([0.1, 0.9], cumulated / cumulated[-1], edges)
+        return Estimate(
+            ages=ages,
+            age=max(0.0, float(ages @ years)),
+            age_low=max(0.0, float(low)),
+            age_high=max(0.0, float(high)),
+            p_female=p_female,
+        )

@@ -1,0 +1,345 @@
+"""MTCNN: three small networks, each judging what the one before proposed.
+
+Zhang, Zhang, Li and Qiao, "Joint Face Detection and Alignment Using Multitask Cascaded
+Convolutional Networks", IEEE Signal Processing Letters 23(10), 2016.
+
+The weights are those of the ``mtcnn`` package, and so are the conventions they are used
+with: the area-averaged pyramid, sampling and offsets of half and whole pixels, and
+non-maximum suppression in which a suppressed box suppresses others too. They are
+marked below; another choice would be as good, but would not agree with that package.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+import math
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from . import artefact
+from .detector import Detection, detectors
+from .runtime import Network, Runtime
+from .runtime.numpy_ import NumpyRuntime
+
+WEIGHTS = Path(__file__).parent / "model" / "mtcnn"
+
+_CELL = 12  # side of what P-Net looks at, in pixels of a pyramid level
+_STRIDE = 2  # P-Net's, in pixels of a pyramid level
+_BATCH = 128  # crops that R-Net or O-Net judge at once; bounds their memory
+_NMS_BLOCK = 512  # boxes compared with all better ones at once; bounds that memory
+
+Boxes = NDArray[np.float64]  # (N, 4): left, top, right, bottom, in pixels
+Scores = NDArray[np.float32]  # (N,)
+
+
+class Mtcnn:
+    """Finds faces and five landmarks of each.
+
+    Parameters
+    ----------
+    min_face_size
+        Side of the smallest face to look for, in pixels, at least 12. Twice the side
+        is about a quarter of the work.
+    thresholds
+        Least score of P-Net, R-Net and O-Net, 0 to 1.
+    scale_factor
+        Ratio of one pyramid level to the one before, between 0 and 1.
+    runtime
+        What executes the networks; NumPy if None.
+    weights
+        Folder of an artefact of kind ``detector`` with ``pnet``, ``rnet``, ``onet``.
+
+    Raises
+    ------
+    ValueError
+        A parameter is out of its range.
+    ArtefactError
+        The folder is unusable.
+    """
+
+    def __init__(
+        self,
+        *,
+        min_face_size: int = 40,
+        thresholds: tuple[float, float, float] = (0.6, 0.7, 0.8),
+        scale_factor: float = 0.709,
+        runtime: Runtime | None = None,
+        weights: Path = WEIGHTS,
+    ) -> None:
+        """Load the weights and compile the networks."""
+        if min_face_size < _CELL:
+            raise ValueError(f"min_face_size is at least {_CELL} pixels, got {min_face_size}")
+        if not 0 < scale_factor < 1:
+            raise ValueError(f"scale_factor lies between 0 and 1, got {scale_factor}")
+        self._min_face_size = min_face_size
+        self._thresholds = thresholds
+        self._scale_factor = scale_factor
+        loaded = artefact.load(weights)
+        try:
+            graphs = [loaded.graphs[name] for name in ("pnet", "rnet", "onet")]
+        except KeyError as error:
+            raise artefact.ArtefactError(
+                f"{weights / artefact.DESCRIPTION} has no network {error}: "
+                "it is not an MTCNN, choose another folder"
+            ) from error
+        executor = NumpyRuntime() if runtime is None else runtime
+        self._pnet, self._rnet, self._onet = (
+            executor.compile(graph, loaded.weights) for graph in graphs
+        )
+
+    def detect(self, image: NDArray[np.uint8]) -> list[Detection]:
+        """Find the faces of an image.
+
+        Parameters
+        ----------
+        image
+            (H, W, 3), uint8, RGB.
+
+        Returns
+        -------
+        list of Detection
+            Best score first.
+        """
+        boxes = _squared(self._propose(image))
+        crops = _Crops(image)
+
+        shifts, faceness = _judge(self._rnet, crops, boxes, 24)
+        kept = faceness[:, 1] > self._thresholds[1]
+        boxes, scores = _shifted(boxes, shifts)[kept], faceness[kept, 1]
+        boxes = _squared(boxes[_unsuppressed(boxes, scores, 0.7)])
+
+        shifts, points, faceness = _judge(self._onet, crops, boxes, 48)
+        kept = faceness[:, 1] > self._thresholds[2]
+        landmarks = _landmarks(boxes, points)[kept]
+        boxes, scores = _shifted(boxes, shifts)[kept], faceness[kept, 1]
+        best = _unsuppressed(boxes, scores, 0.7, of_smaller=True)
+
+        height, width = image.shape[:2]
+        boxes = boxes.clip(0, [width - 1, height - 1, width - 1, height - 1])
+        return [
+            Detection(
+                box=(
+                    float(boxes[i, 0]),
+                    float(boxes[i, 1]),
+                    float(boxes[i, 2] - boxes[i, 0]),
+                    float(boxes[i, 3] - boxes[i, 1]),
+                ),
+                score=float(scores[i]),
+                landmarks=landmarks[i],
+            )
+            for i in best
+        ]
+
+    def _propose(self, image: NDArray[np.uint8]) -> Boxes:
+        """Return P-Net's candidates from all pyramid levels."""
+        boxes, scores = [np.empty((0, 4))], [np.empty(0, np.float32)]
+        for level, scale in _pyramid(image, self._min_face_size, self._scale_factor):
+            shifts, faceness = self._pnet(level[None])
+            rows, columns = np.nonzero(faceness[0, :, :, 1] > self._thresholds[0])
+            # The package counts a cell's pixels from 1, and its last one inclusively.
+            corner = np.stack([columns, rows], axis=1) * _STRIDE + 1.0
+            extent = _CELL - 1
+            cells = np.concatenate([corner, corner + extent], axis=1)
+            cells += shifts[0, rows, columns] * extent
+            cells /= scale
+            faces = faceness[0, rows, columns, 1]
+            kept = _unsuppressed(cells, faces, 0.5)
+            boxes.append(cells[kept])
+            scores.append(faces[kept])
+        candidates = np.concatenate(boxes)
+        return candidates[_unsuppressed(candidates, np.concatenate(scores), 0.7)]
+
+
+@detectors.register("mtcnn")
+def _for_engine(*, runtime: Runtime, min_face_size: int) -> Mtcnn:
+    return Mtcnn(runtime=runtime, min_face_size=min_face_size)
+
+
+def _pyramid(
+    image: NDArray[np.uint8], min_face_size: int, scale_factor: float
+) -> Iterator[tuple[NDArray[np.float32], float]]:
+    """Yield levels (h, w, 3), scaled to -1..1, and their scales, the largest first."""
+    height, width = image.shape[:2]
+    largest = _CELL / min_face_size
+    ratio = min(height, width) / min_face_size
+    if ratio < 1:
+        return
+    levels = math.floor(math.log(ratio) / -math.log(scale_factor)) + 1
+    block = int(1 / largest)
+    if block > 1:  # whole blocks of pixels first: the same averages, sooner
+        image = np.asarray(Image.fromarray(image).reduce(block))
+    integral = _integral(image)
+    for scale in largest * scale_factor ** np.arange(levels):
+        shape = int(height * scale), int(width * scale)
+        mean = _area_means(integral, shape, (height / block, width / block))
+        yield (mean - np.float32(127.5)) / np.float32(128), float(scale)
+
+
+def _integral(image: NDArray[np.uint8]) -> NDArray[np.uint32] | NDArray[np.uint64]:
+    """Return the sums (H + 1, W + 1, 3) of all pixels above and left of each corner.
+
+    Crow, "Summed-area tables for texture mapping", SIGGRAPH 1984.
+    """
+    height, width, channels = image.shape
+    exact = np.uint32 if 255 * height * width < 2**32 else np.uint64
+    integral = np.zeros((height + 1, width + 1, channels), exact)
+    np.cumsum(image, axis=0, dtype=exact, out=integral[1:, 1:])
+    np.cumsum(integral[1:, 1:], axis=1, out=integral[1:, 1:])
+    return integral
+
+
+def _area_means(
+    integral: NDArray[np.uint32] | NDArray[np.uint64],
+    shape: tuple[int, int],
+    extent: tuple[float, float],
+) -> NDArray[np.float32]:
+    """Average the image over a grid of ``shape`` cells, fractions of pixels included.
+
+    Between its corners an integral image is bilinear, so this is exact.
+    """
+    sums: NDArray[np.float64] | NDArray[np.uint32] | NDArray[np.uint64] = integral
+    for axis in (0, 1):
+        at = np.linspace(0, extent[axis], shape[axis] + 1)
+        before = np.minimum(at.astype(np.intp), integral.shape[axis] - 2)
+        part = (at - before).reshape((-1, 1, 1) if axis == 0 else (-1, 1))
+        lower = np.take(sums, before, axis)
+        upper = np.take(sums, before + 1, axis)
+        sums = np.diff(lower + (upper - lower) * part, axis=axis)
+    pixels = extent[0] * extent[1] / (shape[0] * shape[1])
+    return (sums / pixels).astype(np.float32)
+
+
+class _Crops:
+    """Cuts square boxes out of one image and resizes them, bilinearly.
+
+    Outside the image lies mid-grey, which is 0 for the networks.
+    """
+
+    def __init__(self, image: NDArray[np.uint8]) -> None:
+        self._height, self._width = image.shape[:2]
+        # Four bytes a pixel, so that one look-up fetches a whole pixel.
+        pixels = np.zeros((self._height, self._width, 4), np.uint8)
+        pixels[:, :, :3] = image
+        self._pixels = pixels.reshape(-1).view(np.uint32)
+
+    def cut(self, boxes: Boxes, size: int) -> NDArray[np.float32]:
+        """Return (N, size, size, 3), scaled to -1..1."""
+        column, right, inside_x = self._samples(boxes[:, 0], boxes[:, 2], self._width, size)
+        row, down, inside_y = self._samples(boxes[:, 1], boxes[:, 3], self._height, size)
+        corner = row[:, :, None] * self._width + column[:, None, :]
+        # At the last row and column the neighbour has no weight; any pixel will do.
+        step_x = (column < self._width - 1)[:, None, :]
+        step_y = (row < self._height - 1)[:, :, None] * self._width
+        right = right[:, None, :, None]
+        above = self._blend(corner, corner + step_x, right)
+        below = self._blend(corner + step_y, corner + step_y + step_x, right)
+        below -= above
+        below *= down[:, :, None, None]
+        above += below
+        above -= 127.5
+        above /= 128
+        above *= (inside_y[:, :, None] & inside_x[:, None, :])[..., None]
+        return above
+
+    def _samples(
+        self, low: NDArray[np.float64], high: NDArray[np.float64], length: int, size: int
+    ) -> tuple[NDArray[np.intp], NDArray[np.float32], NDArray[np.bool_]]:
+        """Return the pixel before each sample, the way to the next, and whether inside."""
+        # The package divides boxes by the image's length and multiplies by length - 1.
+        shrunk = (length - 1) / length
+        low, high = low * shrunk, high * shrunk
+        at = low[:, None] + (high - low)[:, None] * np.linspace(0, 1, size)
+        inside = (at >= 0) & (at <= length - 1)
+        at = at.clip(0, length - 1)
+        before = at.astype(np.intp)
+        return before, (at - before).astype(np.float32), inside
+
+    def _blend(
+        self,
+        first: NDArray[np.intp],
+        second: NDArray[np.intp],
+        part: NDArray[np.float32],
+    ) -> NDArray[np.float32]:
+        left, right = (
+            self._pixels[index].view(np.uint8).reshape(*index.shape, 4)[..., :3]
+            for index in (first, second)
+        )
+        blended = left.astype(np.float32)
+        blended += (right - blended) * part
+        return blended
+
+
+def _judge(
+    network: Network, crops: _Crops, boxes: Boxes, size: int
+) -> list[NDArray[np.float32]]:
+    """Run a network on every box, in batches; always at least on none."""
+    parts = [
+        network(crops.cut(boxes[start : start + _BATCH], size))
+        for start in range(0, max(1, len(boxes)), _BATCH)
+    ]
+    return [np.concatenate(output) for output in zip(*parts, strict=True)]
+
+
+def _extents(boxes: Boxes) -> tuple[Boxes, Boxes]:
+    """Width and height (N, 1), counting both edge pixels, as the package does."""
+    return boxes[:, 2:3] - boxes[:, 0:1] + 1, boxes[:, 3:4] - boxes[:, 1:2] + 1
+
+
+def _shifted(boxes: Boxes, shifts: NDArray[np.float32]) -> Boxes:
+    """Move the edges by fractions of the box's extent."""
+    width, height = _extents(boxes)
+    return boxes + shifts * np.concatenate([width, height, width, height], axis=1)
+
+
+def _landmarks(boxes: Boxes, points: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Place points (N, 10), all x before all y, as fractions of the boxes: (N, 5, 2)."""
+    width, height = _extents(boxes)
+    x = boxes[:, 0:1] + width * points[:, :5] - 1
+    y = boxes[:, 1:2] + height * points[:, 5:] - 1
+    return np.stack([x, y], axis=2).astype(np.float32)
+
+
+def _squared(boxes: Boxes) -> Boxes:
+    """Lengthen the shorter sides, around the centre."""
+    extents = boxes[:, 2:] - boxes[:, :2]
+    corner = boxes[:, :2] + extents / 2
+    side = extents.max(axis=1, keepdims=True)
+    return np.concatenate([corner - side / 2, corner + side / 2], axis=1)
+
+
+def _unsuppressed(
+    boxes: Boxes, scores: Scores, threshold: float, *, of_smaller: bool = False
+) -> NDArray[np.intp]:
+    """Return the indices of boxes that overlap no better one, best first.
+
+    Unlike greedy suppression, a box that is itself suppressed counts as a better one.
+
+    Parameters
+    ----------
+    boxes, scores
+        (N, 4) and (N,).
+    threshold
+        Overlap from which the worse box goes.
+    of_smaller
+        Measure the intersection against the smaller box, not against the union.
+    """
+    order = np.argsort(-scores, kind="stable")
+    left, top, right, bottom = boxes[order].T
+    areas = (right - left) * (bottom - top)
+    kept = np.ones(len(order), bool)
+    for start in range(0, len(order), _NMS_BLOCK):
+        stop = min(start + _NMS_BLOCK, len(order))
+        one, all_ = np.s_[start:stop, None], np.s_[None, :stop]
+        width = np.minimum(right[one], right[all_]) - np.maximum(left[one], left[all_])
+        height = np.minimum(bottom[one], bottom[all_]) - np.maximum(top[one], top[all_])
+        shared = width.clip(0) * height.clip(0)
+        if of_smaller:
+            whole = np.minimum(areas[one], areas[all_])
+        else:
+            whole = areas[one] + areas[all_] - shared
+        better = np.arange(stop)[None, :] < np.arange(start, stop)[:, None]
+        kept[start:stop] = ~((shared > threshold * whole) & better).any(axis=1)
+    return order[kept]

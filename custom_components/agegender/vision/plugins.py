@@ -1,0 +1,70 @@
+"""Exchangeable parts by name: our own, and those of other installed packages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import entry_points
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class PluginError(LookupError):
+    """No part of that name, or one that failed to load."""
+
+
+class Registry(Generic[T]):
+    """Parts of one kind by name.
+
+    Other distributions add theirs through an entry point of the registry's group
+    whose value is what `register` would have been given.
+
+    Parameters
+    ----------
+    kind
+        What the parts are, for messages: ``detector``, ``runtime``.
+    """
+
+    def __init__(self, kind: str) -> None:
+        """Start empty; ``group`` is ``agegender.<kind>s``."""
+        self.kind = kind
+        self.group = f"agegender.{kind}s"
+        self._parts: dict[str, T] = {}
+
+    def register(self, name: str) -> Callable[[T], T]:
+        """Return a decorator that adds what it decorates under ``name``."""
+
+        def add(part: T) -> T:
+            if name in self._parts:
+                raise PluginError(f"two {self.kind}s are called {name!r}")
+            self._parts[name] = part
+            return part
+
+        return add
+
+    def names(self) -> list[str]:
+        """Return all names, sorted; loads nothing."""
+        found = {entry.name for entry in entry_points(group=self.group)}
+        return sorted(found | self._parts.keys())
+
+    def get(self, name: str) -> T:
+        """Return the part called ``name``; ours win over another package's.
+
+        Raises
+        ------
+        PluginError
+            It does not exist (the message lists those that do) or failed to import.
+        """
+        if name in self._parts:
+            return self._parts[name]
+        for entry in entry_points(group=self.group, name=name):
+            try:
+                part: T = entry.load()
+            except Exception as error:  # whatever another package's import raises
+                raise PluginError(
+                    f"the {self.kind} {name!r} ({entry.value}) failed to load: {error}"
+                ) from error
+            return part
+        raise PluginError(
+            f"no {self.kind} is called {name!r}; there are: {', '.join(self.names())}"
+        )

@@ -1,0 +1,46 @@
+"""Runtimes: what executes a `Graph`. One protocol, chosen by name."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..graph import Graph, Weights
+from ..plugins import Registry
+
+
+class Network(Protocol):
+    """A compiled graph. Not safe to call from two threads at once."""
+
+    def __call__(self, batch: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+        """Run the network.
+
+        Parameters
+        ----------
+        batch
+            Images (N, H, W, 3), float32, scaled as the artefact asks.
+
+        Returns
+        -------
+        tuple of ndarray
+            The graph's outputs in its order, float32, (N, H, W, C) or (N, C),
+            owned by the caller.
+        """
+
+
+class Runtime(Protocol):
+    """Turns graphs into networks."""
+
+    @property
+    def name(self) -> str:
+        """The name it is registered under."""
+
+    def compile(self, graph: Graph, weights: Weights) -> Network:
+        """Prepare a graph for execution."""
+
+
+runtimes: Registry[Runtime] = Registry("runtime")
+
+from . import numpy_ as numpy_  # noqa: E402  registers itself
