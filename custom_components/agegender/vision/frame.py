@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-# Every further decoder is one more that a hostile file can reach.
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "GIF")
+# Every further decoder is one more that a hostile file can reach. JPEG includes MPO.
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
 _LARGEST_REDUCTION = 8  # of libjpeg's scaled decoding, along each side
 
 
