@@ -129,7 +129,7 @@ class _Conv2d:
             writeable=False,
         )
         line = out_width * batch
-        block = max(1, _COLUMN_FLOATS // (taps * line))
+        block = max(1, _COLUMN_FLOATS // max(1, taps * line))  # batches may be empty
         for top in range(0, out_height, block):
             bottom = min(top + block, out_height)
             unrolled = self._scratch.take("columns", (taps, (bottom - top) * line))
