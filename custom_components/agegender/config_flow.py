@@ -1,10 +1,9 @@
 """Set-up in the user interface: the engine, and a camera at a time."""
 
 from collections.abc import Mapping
-from typing import Any, override
+from typing import TYPE_CHECKING, Any, override
 
-import voluptuous as vol
-from homeassistant.components.camera import DOMAIN as CAMERA_DOMAIN
+from homeassistant.components.camera.const import DOMAIN as CAMERA_DOMAIN
 from homeassistant.config_entries import (
     SOURCE_RECONFIGURE,
     ConfigEntry,
@@ -47,6 +46,12 @@ from .vision.census import PRESETS
 from .vision.plugins import PluginError
 from .vision.runtime import runtimes
 from .worker import Worker
+
+# Home Assistant 2026.9 and later put probatio in voluptuous' place, under both names.
+if TYPE_CHECKING:
+    import probatio as vol
+else:
+    import voluptuous as vol
 
 TITLE = "Age and gender counts"
 

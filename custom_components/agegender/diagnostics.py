@@ -12,6 +12,7 @@ from .const import (
     CONF_RUNTIME,
 )
 from .coordinator import AgeGenderConfigEntry, CameraCoordinator
+from .worker import Reading
 
 
 async def async_get_config_entry_diagnostics(
@@ -36,11 +37,12 @@ async def async_get_config_entry_diagnostics(
 def _camera(coordinator: CameraCoordinator) -> dict[str, Any]:
     settings = coordinator.subentry.data
     error = coordinator.last_exception
+    reading: Reading | None = coordinator.data  # None before the first good frame
     return {
         CONF_INTERVAL: settings[CONF_INTERVAL],
         CONF_MIN_FACE_SIZE: settings[CONF_MIN_FACE_SIZE],
         "available": coordinator.last_update_success,
         # The kind of failure only: its message may quote an address or a password.
         "last_error": getattr(error, "translation_key", type(error).__name__) if error else None,
-        "processing_ms": coordinator.data.processing_ms if coordinator.data else None,
+        "processing_ms": reading.processing_ms if reading else None,
     }

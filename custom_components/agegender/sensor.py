@@ -1,6 +1,6 @@
 """Counts of the people in view, per camera."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import override
@@ -18,7 +18,6 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .coordinator import AgeGenderConfigEntry, CameraCoordinator
 from .entity import AgeGenderEntity
-from .vision.census import AgeBands
 from .worker import Reading
 
 # Entities only show what their coordinator has; nothing to limit.
@@ -74,16 +73,15 @@ SENSORS: tuple[AgeGenderSensorDescription, ...] = (
 )
 
 
-def age_band_sensors(bands: AgeBands) -> Iterator[AgeGenderSensorDescription]:
-    """Describe one sensor per age band."""
-    for band in bands.labels:
-        yield AgeGenderSensorDescription(
-            key=f"age_{band}",
-            translation_key="age_band",
-            placeholders={"band": band},
-            state_class=SensorStateClass.MEASUREMENT,
-            value_fn=lambda reading, band=band: reading.counts.by_band[band],
-        )
+def age_band_sensor(band: str) -> AgeGenderSensorDescription:
+    """Describe the sensor of an age band."""
+    return AgeGenderSensorDescription(
+        key=f"age_{band}",
+        translation_key="age_band",
+        placeholders={"band": band},
+        state_class=SensorStateClass.MEASUREMENT,
+        value_fn=lambda reading: reading.counts.by_band[band],
+    )
 
 
 async def async_setup_entry(
@@ -92,7 +90,7 @@ async def async_setup_entry(
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
     """Set up the sensors of every camera."""
-    descriptions = (*SENSORS, *age_band_sensors(entry.runtime_data.bands))
+    descriptions = (*SENSORS, *map(age_band_sensor, entry.runtime_data.bands.labels))
     current: set[str | None] = set()
     for subentry_id, coordinator in entry.runtime_data.cameras.items():
         sensors = [AgeGenderSensor(coordinator, each) for each in descriptions]
