@@ -1,0 +1,196 @@
+"""Home Assistant's HTTP and websocket interfaces, as its own frontend uses them."""
+
+from collections.abc import AsyncIterator
+from typing import Any, Self
+
+import aiohttp
+
+# A JSON document of Home Assistant.
+type Json = dict[str, Any]
+
+
+class HomeAssistantError(Exception):
+    """Home Assistant refused something; the message is its own."""
+
+
+class Client:
+    """A signed-in user's connection.
+
+    Create it with `Client.sign_in`.
+    """
+
+    def __init__(
+        self, session: aiohttp.ClientSession, url: str, socket: aiohttp.ClientWebSocketResponse
+    ) -> None:
+        self._session = session
+        self._url = url
+        self._socket = socket
+        self._last_id = 0
+
+    @classmethod
+    async def sign_in(
+        cls, session: aiohttp.ClientSession, url: str, *, name: str, user: str, password: str
+    ) -> Self:
+        """Onboard Home Assistant, as far as that is not done yet, and sign in.
+
+        Parameters
+        ----------
+        session
+            Gets the access token as a default header.
+        url
+            Where Home Assistant listens, without a slash at the end.
+        name, user, password
+            The first user, who is created at the first start.
+
+        Raises
+        ------
+        HomeAssistantError
+            If the user exists with another password.
+        """
+        client_id = f"{url}/"
+        steps = {
+            step["step"]: step["done"] for step in await _get(session, f"{url}/api/onboarding")
+        }
+        if steps["user"]:
+            code = await _login(session, url, client_id, user, password)
+        else:
+            created = await _post(
+                session,
+                f"{url}/api/onboarding/users",
+                {
+                    "client_id": client_id,
+                    "language": "en",
+                    "name": name,
+                    "username": user,
+                    "password": password,
+                },
+            )
+            code = created["auth_code"]
+        async with session.post(
+            f"{url}/auth/token",
+            data={"grant_type": "authorization_code", "code": code, "client_id": client_id},
+        ) as response:
+            token = (await _answer(response))["access_token"]
+        session.headers["Authorization"] = f"Bearer {token}"
+
+        for step, data in {
+            "core_config": {},
+            "analytics": {},
+            "integration": {"client_id": client_id, "redirect_uri": client_id},
+        }.items():
+            if not steps[step]:
+                await _post(session, f"{url}/api/onboarding/{step}", data)
+
+        socket = await session.ws_connect(f"{url}/api/websocket", max_msg_size=0)
+        await socket.receive_json()
+        await socket.send_json({"type": "auth", "access_token": token})
+        answer = await socket.receive_json()
+        if answer["type"] != "auth_ok":
+            raise HomeAssistantError(answer["message"])
+        return cls(session, url, socket)
+
+    async def run_flow(self, kind: str, handler: str | list[str], data: Json) -> Json:
+        """Fill in the first form of a configuration flow and return its result.
+
+        Parameters
+        ----------
+        kind
+            `"flow"` for a config entry, `"subentries/flow"` for a subentry.
+        handler
+            The integration, or the entry and the type of subentry.
+        data
+            What the user enters.
+
+        Raises
+        ------
+        HomeAssistantError
+            If the flow shows the form again or ends without an entry.
+        """
+        url = f"{self._url}/api/config/config_entries/{kind}"
+        form = await _post(self._session, url, {"handler": handler})
+        if form["type"] == "form":
+            form = await _post(self._session, f"{url}/{form['flow_id']}", data)
+        if form["type"] != "create_entry":
+            reason = form.get("reason") or form.get("errors")
+            raise HomeAssistantError(f"{handler} with {data}: {form['type']}, {reason}")
+        return form
+
+    async def delete_entry(self, entry_id: str) -> None:
+        """Remove a config entry with all it made."""
+        url = f"{self._url}/api/config/config_entries/entry/{entry_id}"
+        async with self._session.delete(url) as response:
+            await _answer(response)
+
+    async def call(self, command: str, **arguments: Any) -> Any:
+        """Run a websocket command and return its result."""
+        message_id = await self._send(command, arguments)
+        while True:
+            message = await self._socket.receive_json()
+            if message["id"] == message_id and message["type"] == "result":
+                return _result(command, message)
+
+    async def subscribe(self, command: str, **arguments: Any) -> AsyncIterator[Json]:
+        """Run a websocket command that subscribes, and yield its events.
+
+        The connection serves nothing else from here on.
+        """
+        message_id = await self._send(command, arguments)
+        async for message in self._socket:
+            content = message.json()
+            if content["id"] != message_id:
+                continue
+            if content["type"] == "event":
+                yield content["event"]
+            else:
+                _result(command, content)
+
+    async def _send(self, command: str, arguments: Json) -> int:
+        self._last_id += 1
+        await self._socket.send_json({"id": self._last_id, "type": command, **arguments})
+        return self._last_id
+
+
+def _result(command: str, message: Json) -> Any:
+    if not message["success"]:
+        raise HomeAssistantError(f"{command}: {message['error']['message']}")
+    return message["result"]
+
+
+async def _login(
+    session: aiohttp.ClientSession, url: str, client_id: str, user: str, password: str
+) -> str:
+    form = await _post(
+        session,
+        f"{url}/auth/login_flow",
+        {
+            "client_id": client_id,
+            "handler": ["homeassistant", None],
+            "redirect_uri": client_id,
+        },
+    )
+    done = await _post(
+        session,
+        f"{url}/auth/login_flow/{form['flow_id']}",
+        {"client_id": client_id, "username": user, "password": password},
+    )
+    if done["type"] != "create_entry":
+        raise HomeAssistantError(f"user {user!r} cannot sign in with the password {password!r}")
+    return str(done["result"])
+
+
+async def _get(session: aiohttp.ClientSession, url: str) -> Any:
+    async with session.get(url) as response:
+        return await _answer(response)
+
+
+async def _post(session: aiohttp.ClientSession, url: str, data: Json) -> Any:
+    async with session.post(url, json=data) as response:
+        return await _answer(response)
+
+
+async def _answer(response: aiohttp.ClientResponse) -> Any:
+    if response.status >= 400:
+        raise HomeAssistantError(
+            f"{response.method} {response.url.path}: {response.status} {await response.text()}"
+        )
+    return await response.json()
