@@ -8,10 +8,11 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
-from agegender_vision import artefact
-from agegender_vision.graph import Graph, Node
 import numpy as np
 from numpy.typing import NDArray
+
+from agegender_vision import artefact
+from agegender_vision.graph import Graph, Node
 
 PACKAGE = "mtcnn"
 KNOWN_VERSION = "1.0.0"
@@ -82,7 +83,7 @@ def _stored(network: str) -> list[NDArray[np.float32]]:
 
     The package's file is a pickle; it is trusted as the package's code is.
     """
-    import joblib  # noqa: PLC0415  only conversion needs it
+    import joblib  # type: ignore[import-untyped]  # noqa: PLC0415  only conversion needs it
 
     with as_file(files(f"{PACKAGE}.assets.weights") / f"{network}.lz4") as path:
         weights: list[NDArray[np.float32]] = joblib.load(path)
@@ -184,7 +185,7 @@ def _notice() -> str:
         "The weights in this folder come from the Python package mtcnn "
         f"{KNOWN_VERSION} by Iván de Paz\nCenteno. They were renamed, reordered for "
         "row-major flattening and stored in half\nprecision; they were not trained "
-        "again. The method is that of K. Zhang, Z. Zhang, Z. Li\nand Y. Qiao, \"Joint "
+        'again. The method is that of K. Zhang, Z. Zhang, Z. Li\nand Y. Qiao, "Joint '
         "Face Detection and Alignment Using Multitask Cascaded Convolutional\n"
         "Networks\", IEEE Signal Processing Letters 23(10), 2016. The package's licence "
         f"follows.\n\n{texts[0]}"

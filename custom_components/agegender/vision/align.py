@@ -60,9 +60,7 @@ class CropGeometry:
         return (fractions + self.margin) / (1 + 2 * self.margin) * size
 
 
-def similarity(
-    source: NDArray[np.floating], target: NDArray[np.floating]
-) -> NDArray[np.float64]:
+def similarity(source: NDArray[np.floating], target: NDArray[np.floating]) -> NDArray[np.float64]:
     """Fit rotation, scale and shift in the least-squares sense.
 
     Umeyama, "Least-squares estimation of transformation parameters between two point
@@ -98,9 +96,7 @@ def similarity(
         raise ValueError("the landmarks of a face coincide or are not finite")
     turn = complex(np.sum(from_centre.conj() * (end - end.mean())) / spread)
     shift = complex(end.mean() - turn * start.mean())
-    return np.array(
-        [[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]]
-    ) + 0.0
+    return np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]]) + 0.0
 
 
 def align(

@@ -7,15 +7,15 @@ that is merely bad.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 import hashlib
 import io
 import json
 import os
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-import zipfile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,28 +77,9 @@ def load(folder: Path) -> Artefact:
         is another version's, or the weights do not fit the graph.
     """
     path = folder / DESCRIPTION
+    description = _description(path)
     try:
-        description = json.loads(path.read_bytes())
-    except FileNotFoundError as error:
-        raise ArtefactError(f"{path} is missing: {_AGAIN}") from error
-    except OSError as error:
-        raise ArtefactError(
-            f"{path} cannot be read ({error.strerror}): check its permissions"
-        ) from error
-    except ValueError as error:
-        raise ArtefactError(f"{path} is not valid JSON ({error}): {_AGAIN}") from error
-    if not isinstance(description, dict):
-        raise ArtefactError(f"{path} does not hold a JSON object: {_AGAIN}")
-    version = description.pop("format", None)
-    if version != FORMAT:
-        raise ArtefactError(
-            f"{path} has format {version!r}, this version of agegender reads format "
-            f"{FORMAT}: update agegender, or export the model again with this version"
-        )
-    try:
-        name, kind, licence = (
-            str(description.pop(key)) for key in ("name", "kind", "licence")
-        )
+        name, kind, licence = (str(description.pop(key)) for key in ("name", "kind", "licence"))
         files = dict(description.pop("files"))
         graphs = {str(k): Graph.parse(v) for k, v in description.pop("graphs").items()}
         expected = files[WEIGHTS]
@@ -184,15 +165,35 @@ def save(
     _replace(folder / DESCRIPTION, text.encode())
 
 
-def _verified(path: Path, sha256: object) -> bytes:
+def _description(path: Path) -> dict[str, Any]:
     try:
-        content = path.read_bytes()
+        description = json.loads(_content(path))
+    except ValueError as error:
+        raise ArtefactError(f"{path} is not valid JSON ({error}): {_AGAIN}") from error
+    if not isinstance(description, dict):
+        raise ArtefactError(f"{path} does not hold a JSON object: {_AGAIN}")
+    version = description.pop("format", None)
+    if version != FORMAT:
+        raise ArtefactError(
+            f"{path} has format {version!r}, this version of agegender reads format "
+            f"{FORMAT}: update agegender, or export the model again with this version"
+        )
+    return description
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
     except FileNotFoundError as error:
         raise ArtefactError(f"{path} is missing: {_AGAIN}") from error
     except OSError as error:
         raise ArtefactError(
             f"{path} cannot be read ({error.strerror}): check its permissions"
         ) from error
+
+
+def _verified(path: Path, sha256: object) -> bytes:
+    content = _content(path)
     actual = hashlib.sha256(content).hexdigest()
     if actual != sha256:
         raise ArtefactError(

@@ -8,9 +8,6 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .plugins import Registry
-from .runtime import Runtime
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Detection:
@@ -38,15 +35,3 @@ class FaceDetector(Protocol):
 
     def detect(self, image: NDArray[np.uint8]) -> list[Detection]:
         """Find the faces of an image (H, W, 3), uint8, RGB; best score first."""
-
-
-class DetectorFactory(Protocol):
-    """What registers: makes a detector for a runtime and a smallest face."""
-
-    def __call__(self, *, runtime: Runtime, min_face_size: int) -> FaceDetector:
-        """Make a detector that looks for faces of at least so many pixels."""
-
-
-detectors: Registry[DetectorFactory] = Registry("detector")
-
-from . import mtcnn as mtcnn  # noqa: E402  registers itself

@@ -4,15 +4,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import artefact
 from .align import align
-from .detector import Detection, FaceDetector, detectors
+from .detector import Detection, FaceDetector
 from .estimator import Estimate, Estimator
-from .runtime import runtimes
+from .mtcnn import Mtcnn
+from .plugins import Registry
+from .runtime import Runtime, runtimes
+
+
+class DetectorFactory(Protocol):
+    """Makes a detector; its class will do."""
+
+    def __call__(self, *, runtime: Runtime, min_face_size: int) -> FaceDetector:
+        """Make a detector for faces whose side has at least so many pixels."""
+
+
+detectors: Registry[DetectorFactory] = Registry("detector", {"mtcnn": Mtcnn})
 
 BUNDLED_MODEL = Path(__file__).parent / "model" / "estimator"
 
@@ -138,6 +151,4 @@ class Engine:
         ]
 
     def _crop(self, image: NDArray[np.uint8], detection: Detection) -> NDArray[np.uint8]:
-        return align(
-            image, detection.landmarks, self._estimator.geometry, self._estimator.size
-        )
+        return align(image, detection.landmarks, self._estimator.geometry, self._estimator.size)

@@ -120,8 +120,7 @@ class Estimator:
         logits = outputs[self._age_output] / self._age_temperature
         if logits.shape != (len(crops), len(self._years)):
             raise ValueError(
-                f"the age output has shape {logits.shape}, its support has "
-                f"{len(self._years)} years"
+                f"the age output has shape {logits.shape}, its support has {len(self._years)} years"
             )
         exponential = np.exp(logits - logits.max(axis=1, keepdims=True))
         ages = exponential / exponential.sum(axis=1, keepdims=True)

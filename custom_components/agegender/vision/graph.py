@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, get_args, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,9 +25,7 @@ Operation = Literal[
 Activation = Literal["none", "relu", "prelu"]
 Weights = Mapping[str, NDArray[np.float32]]
 
-_KEYS = frozenset(
-    ("op", "output", "inputs", "weights", "stride", "size", "padding", "activation")
-)
+_KEYS = frozenset(("op", "output", "inputs", "weights", "stride", "size", "padding", "activation"))
 _ROLES: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
     # operation: (weights it must have, weights it may have)
     "conv2d": (frozenset({"kernel"}), frozenset({"bias", "alpha"})),
@@ -90,7 +88,7 @@ class Node:
             raise GraphError(f"{self.output}: {self.op} got {len(self.inputs)} inputs")
         if self.stride < 1 or self.size < 1:
             raise GraphError(f"{self.output}: stride and size must be at least 1")
-        if len(self.padding) != 4 or min(self.padding) < 0:
+        if len(self.padding) != 4 or min(self.padding) < 0:  # type: ignore[redundant-expr]  # JSON
             raise GraphError(
                 f"{self.output}: padding is [top, bottom, left, right], none negative; "
                 f"got {list(self.padding)}"
@@ -220,30 +218,11 @@ class Graph:
         # None: not known without the image's size, as after a flatten.
         flowing: dict[str, int | None] = {self.inputs[0]: channels}
         for node in self.nodes:
-            incoming = flowing[node.inputs[0]]
             for name in node.weights.values():
                 if name not in weights:
                     raise GraphError(f"{node.output}: weight {name} is missing")
-            outgoing = incoming
-            if node.op in ("conv2d", "dense"):
-                name = node.weights["kernel"]
-                shape = weights[name].shape
-                rank = 4 if node.op == "conv2d" else 2
-                if len(shape) != rank or incoming not in (None, shape[-2]):
-                    raise GraphError(
-                        f"{node.output}: weight {name} has shape {shape}, "
-                        f"but its input has {incoming} channels and "
-                        f"{node.op} wants {rank} dimensions"
-                    )
-                outgoing = shape[-1]
-            elif node.op == "flatten":
-                outgoing = None
-            elif node.op == "add":
-                other = flowing[node.inputs[1]]
-                if None not in (incoming, other) and incoming != other:
-                    raise GraphError(
-                        f"{node.output}: adds {incoming} channels to {other}"
-                    )
+            incoming = [flowing[name] for name in node.inputs]
+            flowing[node.output] = outgoing = _channels(node, incoming, weights)
             for role in ("bias", "alpha"):
                 if role in node.weights:
                     name = node.weights[role]
@@ -253,4 +232,22 @@ class Graph:
                             f"{node.output}: weight {name} has shape {shape}, "
                             f"expected ({outgoing},)"
                         )
-            flowing[node.output] = outgoing
+
+
+def _channels(node: Node, incoming: list[int | None], weights: Weights) -> int | None:
+    """Return how many channels a node makes of those that flow into it."""
+    if node.op == "flatten":
+        return None
+    if node.op == "add" and None not in incoming and incoming[0] != incoming[1]:
+        raise GraphError(f"{node.output}: adds {incoming[0]} channels to {incoming[1]}")
+    if node.op not in ("conv2d", "dense"):
+        return incoming[0]
+    name = node.weights["kernel"]
+    shape = weights[name].shape
+    rank = 4 if node.op == "conv2d" else 2
+    if len(shape) != rank or incoming[0] not in (None, shape[-2]):
+        raise GraphError(
+            f"{node.output}: weight {name} has shape {shape}, but its input has "
+            f"{incoming[0]} channels and {node.op} wants {rank} dimensions"
+        )
+    return int(shape[-1])

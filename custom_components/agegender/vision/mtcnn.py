@@ -11,8 +11,8 @@ marked below; another choice would be as good, but would not agree with that pac
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 import math
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +20,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from . import artefact
-from .detector import Detection, detectors
-from .runtime import Network, Runtime
-from .runtime.numpy_ import NumpyRuntime
+from .detector import Detection
+from .runtime import Network, Runtime, runtimes
 
 WEIGHTS = Path(__file__).parent / "model" / "mtcnn"
 
@@ -85,7 +84,7 @@ class Mtcnn:
                 f"{weights / artefact.DESCRIPTION} has no network {error}: "
                 "it is not an MTCNN, choose another folder"
             ) from error
-        executor = NumpyRuntime() if runtime is None else runtime
+        executor = runtimes.get("numpy") if runtime is None else runtime
         self._pnet, self._rnet, self._onet = (
             executor.compile(graph, loaded.weights) for graph in graphs
         )
@@ -104,12 +103,16 @@ class Mtcnn:
             Best score first.
         """
         boxes = _squared(self._propose(image))
+        if not len(boxes):
+            return []
         crops = _Crops(image)
 
         shifts, faceness = _judge(self._rnet, crops, boxes, 24)
         kept = faceness[:, 1] > self._thresholds[1]
         boxes, scores = _shifted(boxes, shifts)[kept], faceness[kept, 1]
         boxes = _squared(boxes[_unsuppressed(boxes, scores, 0.7)])
+        if not len(boxes):
+            return []
 
         shifts, points, faceness = _judge(self._onet, crops, boxes, 48)
         kept = faceness[:, 1] > self._thresholds[2]
@@ -151,11 +154,6 @@ class Mtcnn:
             scores.append(faces[kept])
         candidates = np.concatenate(boxes)
         return candidates[_unsuppressed(candidates, np.concatenate(scores), 0.7)]
-
-
-@detectors.register("mtcnn")
-def _for_engine(*, runtime: Runtime, min_face_size: int) -> Mtcnn:
-    return Mtcnn(runtime=runtime, min_face_size=min_face_size)
 
 
 def _pyramid(
@@ -272,13 +270,11 @@ class _Crops:
         return blended
 
 
-def _judge(
-    network: Network, crops: _Crops, boxes: Boxes, size: int
-) -> list[NDArray[np.float32]]:
-    """Run a network on every box, in batches; always at least on none."""
+def _judge(network: Network, crops: _Crops, boxes: Boxes, size: int) -> list[NDArray[np.float32]]:
+    """Run a network on every box (at least one), in batches."""
     parts = [
         network(crops.cut(boxes[start : start + _BATCH], size))
-        for start in range(0, max(1, len(boxes)), _BATCH)
+        for start in range(0, len(boxes), _BATCH)
     ]
     return [np.concatenate(output) for output in zip(*parts, strict=True)]
 
@@ -291,7 +287,8 @@ def _extents(boxes: Boxes) -> tuple[Boxes, Boxes]:
 def _shifted(boxes: Boxes, shifts: NDArray[np.float32]) -> Boxes:
     """Move the edges by fractions of the box's extent."""
     width, height = _extents(boxes)
-    return boxes + shifts * np.concatenate([width, height, width, height], axis=1)
+    moved: Boxes = boxes + shifts * np.concatenate([width, height, width, height], axis=1)
+    return moved
 
 
 def _landmarks(boxes: Boxes, points: NDArray[np.float32]) -> NDArray[np.float32]:

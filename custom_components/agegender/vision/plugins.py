@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from importlib.metadata import entry_points
 from typing import Generic, TypeVar
 
@@ -22,25 +22,29 @@ class Registry(Generic[T]):
     Parameters
     ----------
     kind
-        What the parts are, for messages: ``detector``, ``runtime``.
+        What the parts are: ``detector``, ``runtime``. Names the group of entry points,
+        ``agegender.<kind>s``.
+    own
+        Our own parts by name.
     """
 
-    def __init__(self, kind: str) -> None:
-        """Start empty; ``group`` is ``agegender.<kind>s``."""
+    def __init__(self, kind: str, own: Mapping[str, T]) -> None:
+        """Start with our own parts."""
         self.kind = kind
         self.group = f"agegender.{kind}s"
-        self._parts: dict[str, T] = {}
+        self._parts = dict(own)
 
-    def register(self, name: str) -> Callable[[T], T]:
-        """Return a decorator that adds what it decorates under ``name``."""
+    def register(self, name: str, part: T) -> None:
+        """Add a part.
 
-        def add(part: T) -> T:
-            if name in self._parts:
-                raise PluginError(f"two {self.kind}s are called {name!r}")
-            self._parts[name] = part
-            return part
-
-        return add
+        Raises
+        ------
+        PluginError
+            The name is taken.
+        """
+        if name in self._parts:
+            raise PluginError(f"two {self.kind}s are called {name!r}")
+        self._parts[name] = part
 
     def names(self) -> list[str]:
         """Return all names, sorted; loads nothing."""

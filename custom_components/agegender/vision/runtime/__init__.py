@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ..graph import Graph, Weights
 from ..plugins import Registry
+from .numpy_ import NumpyRuntime
 
 
 class Network(Protocol):
@@ -20,7 +21,7 @@ class Network(Protocol):
         Parameters
         ----------
         batch
-            Images (N, H, W, 3), float32, scaled as the artefact asks.
+            Images (N, H, W, 3), N at least 1, float32, scaled as the artefact asks.
 
         Returns
         -------
@@ -41,6 +42,4 @@ class Runtime(Protocol):
         """Prepare a graph for execution."""
 
 
-runtimes: Registry[Runtime] = Registry("runtime")
-
-from . import numpy_ as numpy_  # noqa: E402  registers itself
+runtimes: Registry[Runtime] = Registry("runtime", {"numpy": NumpyRuntime()})

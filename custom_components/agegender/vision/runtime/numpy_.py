@@ -10,18 +10,18 @@ grows to the largest input seen: on musl, allocating afresh cost more than compu
 
 from __future__ import annotations
 
-from collections.abc import Callable
 import math
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from ..graph import Graph, Node, Weights
-from . import Network, runtimes
 
 Tensor = NDArray[np.float32]
-_Layer = Callable[..., Tensor]
+Layer = Callable[..., Tensor]
 
 _COLUMN_FLOATS = 96 * 1024  # 384 KiB of columns at a time: they stay in a core's cache
 
@@ -45,7 +45,7 @@ class NumpyRuntime:
 
     name = "numpy"
 
-    def compile(self, graph: Graph, weights: Weights) -> Network:
+    def compile(self, graph: Graph, weights: Weights) -> _NumpyNetwork:
         """Prepare a graph for execution."""
         return _NumpyNetwork(graph, weights)
 
@@ -54,9 +54,7 @@ class _NumpyNetwork:
     def __init__(self, graph: Graph, weights: Weights) -> None:
         self._graph = graph
         self._scratch = _Scratch()
-        self._layers = [
-            _LAYERS[node.op](node, weights, self._scratch) for node in graph.nodes
-        ]
+        self._layers = [_layer(node, weights, self._scratch) for node in graph.nodes]
 
     def __call__(self, batch: Tensor) -> tuple[Tensor, ...]:
         image = self._scratch.take("input", batch.shape[3:] + batch.shape[1:3] + batch.shape[:1])
@@ -80,14 +78,14 @@ class _Activation:
         self._kind = node.activation
         self._scratch = scratch
         if self._kind == "prelu":
-            self._alpha = weights[node.weights["alpha"]][:, None]
+            # x + (alpha - 1) * min(x, 0): one pass fewer than the textbook's form.
+            self._slope = weights[node.weights["alpha"]][:, None] - 1
 
     def __call__(self, values: Tensor) -> None:
         if self._kind == "prelu":
             negative = self._scratch.take("negative", values.shape)
             np.minimum(values, 0, out=negative)
-            negative *= self._alpha
-            np.maximum(values, 0, out=values)
+            negative *= self._slope
             values += negative
         elif self._kind == "relu":
             np.maximum(values, 0, out=values)
@@ -96,7 +94,7 @@ class _Activation:
 class _Conv2d:
     def __init__(self, node: Node, weights: Weights, scratch: _Scratch) -> None:
         kernel = weights[node.weights["kernel"]]
-        height, width, channels, filters = kernel.shape
+        height, width, _, filters = kernel.shape
         self._window = (height, width)
         self._stride = node.stride
         self._padding = node.padding
@@ -129,15 +127,13 @@ class _Conv2d:
             writeable=False,
         )
         line = out_width * batch
-        block = max(1, _COLUMN_FLOATS // max(1, taps * line))  # batches may be empty
+        block = max(1, _COLUMN_FLOATS // (taps * line))
         for top in range(0, out_height, block):
             bottom = min(top + block, out_height)
             unrolled = self._scratch.take("columns", (taps, (bottom - top) * line))
             unrolled[-1] = 1
             np.copyto(
-                unrolled[:-1].reshape(
-                    channels, rows, columns, bottom - top, out_width, batch
-                ),
+                unrolled[:-1].reshape(channels, rows, columns, bottom - top, out_width, batch),
                 windows[:, :, :, top:bottom],
             )
             part = flat[:, top * line : bottom * line]
@@ -146,35 +142,25 @@ class _Conv2d:
         return output
 
 
-class _MaxPool:
-    def __init__(self, node: Node, weights: Weights, scratch: _Scratch) -> None:
-        self._node = node
-        self._scratch = scratch
+def _max_pool(node: Node, scratch: _Scratch, image: Tensor) -> Tensor:
+    image = _padded(image, node.padding, -np.inf, node.output, scratch)
+    channels, height, width, batch = image.shape
+    size, stride = node.size, node.stride
+    out_height = (height - size) // stride + 1
+    out_width = (width - size) // stride + 1
 
-    def __call__(self, image: Tensor) -> Tensor:
-        node = self._node
-        image = _padded(image, node.padding, -np.inf, node.output, self._scratch)
-        channels, height, width, batch = image.shape
-        size, stride = node.size, node.stride
-        out_height = (height - size) // stride + 1
-        out_width = (width - size) // stride + 1
-
-        # Rows first, then columns: 2 * size comparisons in place of size squared.
-        tall = self._scratch.take((node.output, "rows"), (channels, out_height, width, batch))
-        np.copyto(tall, image[:, : (out_height - 1) * stride + 1 : stride])
-        for tap in range(1, size):
-            np.maximum(
-                tall, image[:, tap : tap + (out_height - 1) * stride + 1 : stride], out=tall
-            )
-        output = self._scratch.take(node.output, (channels, out_height, out_width, batch))
-        np.copyto(output, tall[:, :, : (out_width - 1) * stride + 1 : stride])
-        for tap in range(1, size):
-            np.maximum(
-                output,
-                tall[:, :, tap : tap + (out_width - 1) * stride + 1 : stride],
-                out=output,
-            )
-        return output
+    # Rows first, then columns: 2 * size comparisons in place of size squared.
+    tall = scratch.take((node.output, "rows"), (channels, out_height, width, batch))
+    np.copyto(tall, image[:, : (out_height - 1) * stride + 1 : stride])
+    for tap in range(1, size):
+        rows = image[:, tap : tap + (out_height - 1) * stride + 1 : stride]
+        np.maximum(tall, rows, out=tall)
+    output = scratch.take(node.output, (channels, out_height, out_width, batch))
+    np.copyto(output, tall[:, :, : (out_width - 1) * stride + 1 : stride])
+    for tap in range(1, size):
+        columns = tall[:, :, tap : tap + (out_width - 1) * stride + 1 : stride]
+        np.maximum(output, columns, out=output)
+    return output
 
 
 class _Add:
@@ -190,29 +176,19 @@ class _Add:
         return output
 
 
-class _GlobalAveragePool:
-    def __init__(self, node: Node, weights: Weights, scratch: _Scratch) -> None:
-        pass
-
-    def __call__(self, image: Tensor) -> Tensor:
-        mean: Tensor = image.mean(axis=(1, 2))
-        return mean
+def _global_average_pool(image: Tensor) -> Tensor:
+    mean: Tensor = image.mean(axis=(1, 2))
+    return mean
 
 
-class _Flatten:
-    def __init__(self, node: Node, weights: Weights, scratch: _Scratch) -> None:
-        pass
-
-    def __call__(self, image: Tensor) -> Tensor:
-        return image.transpose(1, 2, 0, 3).reshape(-1, image.shape[3])
+def _flatten(image: Tensor) -> Tensor:
+    return image.transpose(1, 2, 0, 3).reshape(-1, image.shape[3])
 
 
 class _Dense:
     def __init__(self, node: Node, weights: Weights, scratch: _Scratch) -> None:
         self._matrix = np.ascontiguousarray(weights[node.weights["kernel"]].T)
-        self._bias = (
-            weights[node.weights["bias"]][:, None] if "bias" in node.weights else None
-        )
+        self._bias = weights[node.weights["bias"]][:, None] if "bias" in node.weights else None
         self._activate = _Activation(node, weights, scratch)
 
     def __call__(self, values: Tensor) -> Tensor:
@@ -223,14 +199,10 @@ class _Dense:
         return output
 
 
-class _Softmax:
-    def __init__(self, node: Node, weights: Weights, scratch: _Scratch) -> None:
-        pass
-
-    def __call__(self, values: Tensor) -> Tensor:
-        exponential = np.exp(values - values.max(axis=0))
-        output: Tensor = exponential / exponential.sum(axis=0)
-        return output
+def _softmax(values: Tensor) -> Tensor:
+    exponential = np.exp(values - values.max(axis=0))
+    output: Tensor = exponential / exponential.sum(axis=0)
+    return output
 
 
 def _padded(
@@ -255,14 +227,21 @@ def _padded(
     return padded
 
 
-_LAYERS: dict[str, Callable[[Node, Weights, _Scratch], _Layer]] = {
-    "conv2d": _Conv2d,
-    "max_pool": _MaxPool,
-    "add": _Add,
-    "global_average_pool": _GlobalAveragePool,
-    "flatten": _Flatten,
-    "dense": _Dense,
-    "softmax": _Softmax,
-}
-
-runtimes.register("numpy")(NumpyRuntime())
+def _layer(node: Node, weights: Weights, scratch: _Scratch) -> Layer:
+    layer: Layer
+    match node.op:
+        case "conv2d":
+            layer = _Conv2d(node, weights, scratch)
+        case "dense":
+            layer = _Dense(node, weights, scratch)
+        case "add":
+            layer = _Add(node, weights, scratch)
+        case "max_pool":
+            layer = partial(_max_pool, node, scratch)
+        case "global_average_pool":
+            layer = _global_average_pool
+        case "flatten":
+            layer = _flatten
+        case "softmax":
+            layer = _softmax
+    return layer
