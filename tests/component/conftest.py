@@ -1,0 +1,244 @@
+"""A running Home Assistant with cameras that show files, and the real engine."""
+
+# First of all: the test package ships a `custom_components` that would shadow ours.
+import custom_components.agegender  # noqa: F401, I001
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
+from importlib.resources import files
+import json
+import logging
+from pathlib import Path
+import shutil
+from typing import Any, override
+
+from homeassistant.components.camera import Camera
+from homeassistant.components.camera.const import DATA_COMPONENT
+from homeassistant.config_entries import ConfigSubentryData
+from homeassistant.const import CONF_FILE_PATH, CONF_NAME, STATE_UNAVAILABLE
+from homeassistant.core import HomeAssistant
+from homeassistant.util import dt as dt_util, slugify
+import pytest
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_fire_time_changed,
+)
+
+from custom_components.agegender.const import (
+    CONF_AGE_BANDS,
+    CONF_CAMERA,
+    CONF_INTERVAL,
+    CONF_MIN_FACE_SIZE,
+    CONF_RUNTIME,
+    DOMAIN,
+    SUBENTRY_CAMERA,
+)
+from custom_components.agegender.vision.engine import BUNDLED_MODEL
+
+INTERVAL = 5
+ENGINE = {CONF_AGE_BANDS: "household", CONF_RUNTIME: "numpy"}
+
+
+def picture(package: str, *path: str) -> bytes:
+    return files(package).joinpath(*path).read_bytes()
+
+
+WOMAN = picture("skimage", "data", "astronaut.png")
+OLDER_WOMAN = picture("matplotlib", "mpl-data", "sample_data", "grace_hopper.jpg")
+NOBODY = picture("skimage", "data", "coffee.png")
+
+
+class FileCamera:
+    """A `local_file` camera; what it shows is what the file holds."""
+
+    def __init__(self, hass: HomeAssistant, path: Path) -> None:
+        self._hass = hass
+        self.path = path
+        self.name = path.stem.replace("_", " ").title()
+        self.entity_id = f"camera.{path.stem}"
+        self.entry = MockConfigEntry(
+            domain="local_file",
+            title=self.name,
+            options={CONF_NAME: self.name, CONF_FILE_PATH: str(path)},
+        )
+
+    async def set_up(self) -> None:
+        self.entry.add_to_hass(self._hass)
+        assert await self._hass.config_entries.async_setup(self.entry.entry_id)
+        await self._hass.async_block_till_done()
+
+    def show(self, content: bytes) -> None:
+        self.path.write_bytes(content)
+
+    def sensor(self, name: str) -> str:
+        """The entity id of a sensor of ours."""
+        return f"sensor.{self.path.stem}_{slugify(name)}"
+
+    def counts(self) -> dict[str, str]:
+        """The states of all our sensors of this camera, by entity name."""
+        prefix = f"{self.name} "
+        return {
+            state.name.removeprefix(prefix): state.state
+            for state in self._hass.states.async_all("sensor")
+            if state.name.startswith(prefix)
+        }
+
+    def available(self) -> bool:
+        states = set(self.counts().values())
+        # All of them, always: half a camera cannot be available.
+        assert states
+        assert STATE_UNAVAILABLE not in states or states == {STATE_UNAVAILABLE}
+        return STATE_UNAVAILABLE not in states
+
+
+class WilfulCamera(Camera):
+    """A camera that is off, fails or takes its time as a test wants; shows WOMAN."""
+
+    def __init__(self, watched: FileCamera) -> None:
+        super().__init__()
+        self.watched = watched
+        self._attr_name = watched.name
+        self.failure: Exception | None = None
+        self.delivers = asyncio.Event()
+        self.delivers.set()
+        self.requests = 0
+
+    @override
+    async def async_camera_image(
+        self, width: int | None = None, height: int | None = None
+    ) -> bytes | None:
+        self.requests += 1
+        await self.delivers.wait()
+        if self.failure:
+            raise self.failure
+        return WOMAN
+
+    def switch(self, *, on: bool) -> None:
+        self._attr_is_on = on
+        self.async_write_ha_state()
+
+
+type AddCamera = Callable[..., Awaitable[FileCamera]]
+type Watch = Callable[..., Awaitable[MockConfigEntry]]
+
+
+@pytest.fixture
+def hass_config_dir(hass_tmp_config_dir: str) -> str:
+    return hass_tmp_config_dir
+
+
+@pytest.fixture(autouse=True)
+def _integration(enable_custom_integrations: None) -> None:
+    pass
+
+
+@pytest.fixture
+def add_camera(hass: HomeAssistant, tmp_path: Path) -> AddCamera:
+    """Add a camera that shows a picture to Home Assistant."""
+
+    async def add(name: str = "hall", content: bytes = WOMAN) -> FileCamera:
+        camera = FileCamera(hass, tmp_path / f"{name}.image")
+        camera.show(content)
+        await camera.set_up()
+        return camera
+
+    return add
+
+
+@pytest.fixture
+async def wilful(hass: HomeAssistant, add_camera: AddCamera) -> WilfulCamera:
+    await add_camera("other")  # sets up the camera platform
+    camera = WilfulCamera(FileCamera(hass, Path("hall.image")))
+    await hass.data[DATA_COMPONENT].async_add_entities([camera])
+    assert camera.entity_id == camera.watched.entity_id
+    return camera
+
+
+def watched(camera: FileCamera, **settings: Any) -> ConfigSubentryData:
+    """A camera subentry as the flow makes it."""
+    return ConfigSubentryData(
+        data={
+            CONF_CAMERA: camera.entity_id,
+            CONF_INTERVAL: INTERVAL,
+            CONF_MIN_FACE_SIZE: 40,
+            **settings,
+        },
+        subentry_type=SUBENTRY_CAMERA,
+        title=camera.name,
+        unique_id=camera.entity_id,
+    )
+
+
+@pytest.fixture
+def watch(hass: HomeAssistant) -> Watch:
+    """Set up the integration on cameras and wait for their first frames."""
+
+    async def start(
+        *cameras: FileCamera, engine: Mapping[str, Any] = ENGINE, wait: bool = True
+    ) -> MockConfigEntry:
+        entry = MockConfigEntry(
+            domain=DOMAIN,
+            data=engine,
+            subentries_data=[watched(camera) for camera in cameras],
+        )
+        entry.add_to_hass(hass)
+        await hass.config_entries.async_setup(entry.entry_id)
+        await hass.async_block_till_done(wait_background_tasks=wait)
+        return entry
+
+    return start
+
+
+async def settle(hass: HomeAssistant) -> None:
+    """Wait until every frame in hand is counted."""
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+
+async def next_frame(hass: HomeAssistant, seconds: float = INTERVAL) -> None:
+    """Let time pass until every camera was asked again."""
+    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=seconds))
+    await settle(hass)
+
+
+def our_log(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
+    """Level and message of what the integration logged for users."""
+    return [
+        (record.levelname, record.getMessage())
+        for record in caplog.records
+        if record.name.startswith("custom_components.agegender") and record.levelno >= logging.INFO
+    ]
+
+
+@pytest.fixture
+def model_folder(tmp_path: Path) -> Path:
+    """A copy of the bundled model, to be damaged."""
+    return Path(shutil.copytree(BUNDLED_MODEL, tmp_path / "model"))
+
+
+type Damage = Callable[[Path], object]
+
+
+def _newer_format(folder: Path) -> None:
+    description = folder / "model.json"
+    content = json.loads(description.read_text())
+    description.write_text(json.dumps({**content, "format": 99}))
+
+
+def _one_bit(folder: Path) -> None:
+    weights = folder / "weights.npz"
+    content = bytearray(weights.read_bytes())
+    content[len(content) // 2] ^= 1
+    weights.write_bytes(content)
+
+
+DAMAGES = [
+    pytest.param(shutil.rmtree, "model.json is missing", id="no folder"),
+    pytest.param(
+        lambda folder: (folder / "weights.npz").unlink(),
+        "weights.npz is missing",
+        id="missing file",
+    ),
+    pytest.param(_one_bit, "weights.npz is not the file that", id="wrong hash"),
+    pytest.param(_newer_format, "model.json has format 99", id="wrong version"),
+]

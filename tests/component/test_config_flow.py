@@ -1,0 +1,356 @@
+"""Setting up, changing and removing the engine and the cameras, as a user does."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from homeassistant.config_entries import SOURCE_USER, ConfigEntryState, ConfigSubentry
+from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import FlowResultType, InvalidData
+from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers import entity_registry as er
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.agegender.const import (
+    CONF_ACKNOWLEDGED,
+    CONF_AGE_BANDS,
+    CONF_CAMERA,
+    CONF_INTERVAL,
+    CONF_MIN_FACE_SIZE,
+    CONF_MODEL,
+    CONF_RUNTIME,
+    DOMAIN,
+    SUBENTRY_CAMERA,
+)
+from custom_components.agegender.vision.engine import BUNDLED_MODEL
+
+from .conftest import (
+    DAMAGES,
+    ENGINE,
+    NOBODY,
+    AddCamera,
+    Damage,
+    FileCamera,
+    Watch,
+    next_frame,
+    settle,
+)
+
+FAIRFACE = ("0-2", "3-9", "10-19", "20-29", "30-39", "40-49", "50-59", "60-69", "70+")
+ACKNOWLEDGED = {**ENGINE, CONF_ACKNOWLEDGED: True}
+
+
+async def start_setup(hass: HomeAssistant) -> str:
+    result = await hass.config_entries.flow.async_init(DOMAIN, context={"source": SOURCE_USER})
+    assert result["type"] is FlowResultType.FORM
+    assert result["step_id"] == "user"
+    assert result["errors"] == {}
+    return result["flow_id"]
+
+
+async def test_the_engine_is_set_up(hass: HomeAssistant) -> None:
+    flow = await start_setup(hass)
+    result = await hass.config_entries.flow.async_configure(flow, ACKNOWLEDGED)
+    await settle(hass)
+
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert result["title"] == "Age and gender counts"
+    assert result["data"] == ENGINE
+    assert result["result"].state is ConfigEntryState.LOADED
+
+
+async def test_the_notice_must_be_acknowledged(hass: HomeAssistant) -> None:
+    flow = await start_setup(hass)
+    result = await hass.config_entries.flow.async_configure(
+        flow, {**ENGINE, CONF_ACKNOWLEDGED: False}
+    )
+    assert result["type"] is FlowResultType.FORM
+    assert result["errors"] == {CONF_ACKNOWLEDGED: "not_acknowledged"}
+
+    result = await hass.config_entries.flow.async_configure(flow, ACKNOWLEDGED)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    await settle(hass)
+
+
+async def test_there_is_one_engine(hass: HomeAssistant, watch: Watch) -> None:
+    await watch()
+
+    result = await hass.config_entries.flow.async_init(DOMAIN, context={"source": SOURCE_USER})
+    assert result["type"] is FlowResultType.ABORT
+    assert result["reason"] == "single_instance_allowed"
+
+
+@pytest.mark.parametrize(("damage", "complaint"), DAMAGES)
+async def test_a_damaged_model_is_refused_with_its_fix(
+    hass: HomeAssistant, model_folder: Path, damage: Damage, complaint: str
+) -> None:
+    damage(model_folder)
+    choice = {**ACKNOWLEDGED, CONF_MODEL: str(model_folder)}
+    flow = await start_setup(hass)
+    result = await hass.config_entries.flow.async_configure(flow, choice)
+
+    assert result["type"] is FlowResultType.FORM
+    assert result["errors"] == {"base": "engine_unusable"}
+    placeholders = result["description_placeholders"]
+    assert placeholders is not None
+    assert str(model_folder) in placeholders["error"]
+    assert complaint in placeholders["error"]
+    assert not hass.config_entries.async_entries(DOMAIN)
+
+    shutil.copytree(BUNDLED_MODEL, model_folder, dirs_exist_ok=True)
+    result = await hass.config_entries.flow.async_configure(flow, choice)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert result["data"][CONF_MODEL] == str(model_folder)
+    await settle(hass)
+
+
+@pytest.mark.parametrize(
+    "choice", [{CONF_RUNTIME: "abacus"}, {CONF_AGE_BANDS: "zodiac"}], ids=["runtime", "bands"]
+)
+async def test_only_what_exists_can_be_chosen(hass: HomeAssistant, choice: dict[str, str]) -> None:
+    flow = await start_setup(hass)
+    with pytest.raises(InvalidData):
+        await hass.config_entries.flow.async_configure(flow, {**ACKNOWLEDGED, **choice})
+
+
+async def test_other_age_bands_replace_the_sensors_of_the_old_ones(
+    hass: HomeAssistant,
+    entity_registry: er.EntityRegistry,
+    add_camera: AddCamera,
+    watch: Watch,
+) -> None:
+    camera = await add_camera("hall")
+    entry = await watch(camera)
+    people = entity_registry.async_get(camera.sensor("People in view"))
+    assert camera.sensor("People aged 60+") in entity_registry.entities
+
+    result = await entry.start_reconfigure_flow(hass)
+    assert result["type"] is FlowResultType.FORM
+    assert result["step_id"] == "reconfigure"
+    result = await hass.config_entries.flow.async_configure(
+        result["flow_id"], {**ENGINE, CONF_AGE_BANDS: "fairface"}
+    )
+    assert result["type"] is FlowResultType.ABORT
+    assert result["reason"] == "reconfigure_successful"
+    await settle(hass)
+
+    assert camera.counts().keys() == {
+        "People in view",
+        "Women and girls",
+        "Men and boys",
+        *(f"People aged {band}" for band in FAIRFACE),
+    }
+    assert camera.available()
+    assert camera.sensor("People aged 60+") not in entity_registry.entities
+    assert entity_registry.async_get(camera.sensor("People in view")) == people
+
+
+async def test_a_damaged_model_is_refused_when_reconfiguring(
+    hass: HomeAssistant, add_camera: AddCamera, watch: Watch, tmp_path: Path
+) -> None:
+    camera = await add_camera("hall")
+    entry = await watch(camera)
+
+    result = await entry.start_reconfigure_flow(hass)
+    result = await hass.config_entries.flow.async_configure(
+        result["flow_id"], {**ENGINE, CONF_MODEL: str(tmp_path / "nowhere")}
+    )
+    assert result["type"] is FlowResultType.FORM
+    assert result["errors"] == {"base": "engine_unusable"}
+    assert camera.available()
+
+    result = await hass.config_entries.flow.async_configure(result["flow_id"], ENGINE)
+    assert result["type"] is FlowResultType.ABORT
+    await settle(hass)
+    assert entry.data == ENGINE
+    assert camera.available()
+
+
+def choice(camera: FileCamera, interval: float = 10, min_face_size: int = 40) -> dict[str, Any]:
+    return {
+        CONF_CAMERA: camera.entity_id,
+        CONF_INTERVAL: interval,
+        CONF_MIN_FACE_SIZE: min_face_size,
+    }
+
+
+async def choose_camera(hass: HomeAssistant, entry: MockConfigEntry, camera: dict[str, Any]) -> Any:
+    flow = await hass.config_entries.subentries.async_init(
+        (entry.entry_id, SUBENTRY_CAMERA), context={"source": SOURCE_USER}
+    )
+    assert flow["type"] is FlowResultType.FORM
+    result = await hass.config_entries.subentries.async_configure(flow["flow_id"], camera)
+    await settle(hass)
+    return result
+
+
+async def reconfigure_camera(
+    hass: HomeAssistant, entry: MockConfigEntry, subentry: ConfigSubentry, camera: dict[str, Any]
+) -> Any:
+    flow = await entry.start_subentry_reconfigure_flow(hass, subentry.subentry_id)
+    assert flow["type"] is FlowResultType.FORM
+    assert flow["step_id"] == "reconfigure"
+    result = await hass.config_entries.subentries.async_configure(flow["flow_id"], camera)
+    await settle(hass)
+    return result
+
+
+async def test_a_camera_is_added_without_a_restart(
+    hass: HomeAssistant, add_camera: AddCamera, watch: Watch
+) -> None:
+    entry = await watch()
+    camera = await add_camera("hall")
+    assert camera.counts() == {}
+
+    result = await choose_camera(hass, entry, choice(camera))
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    (subentry,) = entry.subentries.values()
+    assert subentry.title == "Hall"
+    assert subentry.data == choice(camera)
+    assert camera.available()
+    assert camera.counts()["People in view"] == "1"
+
+
+async def test_a_camera_is_watched_once(
+    hass: HomeAssistant, add_camera: AddCamera, watch: Watch
+) -> None:
+    camera = await add_camera("hall")
+    entry = await watch(camera)
+
+    result = await choose_camera(hass, entry, choice(camera))
+    assert result["type"] is FlowResultType.ABORT
+    assert result["reason"] == "already_configured"
+    assert len(entry.subentries) == 1
+
+
+async def test_an_unknown_camera_is_refused(
+    hass: HomeAssistant, watch: Watch, tmp_path: Path
+) -> None:
+    entry = await watch()
+
+    result = await choose_camera(hass, entry, choice(FileCamera(hass, tmp_path / "ghost")))
+    assert result["type"] is FlowResultType.FORM
+    assert result["errors"] == {CONF_CAMERA: "camera_not_found"}
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        {CONF_CAMERA: "light.hall"},
+        {CONF_INTERVAL: 0},
+        {CONF_INTERVAL: 3601},
+        {CONF_MIN_FACE_SIZE: 19},
+        {CONF_MIN_FACE_SIZE: "large"},
+    ],
+    ids=str,
+)
+async def test_nonsense_is_refused(
+    hass: HomeAssistant, add_camera: AddCamera, watch: Watch, nonsense: dict[str, Any]
+) -> None:
+    camera = await add_camera("hall")
+    entry = await watch()
+
+    with pytest.raises(InvalidData):
+        await choose_camera(hass, entry, {**choice(camera), **nonsense})
+
+
+async def test_a_reconfigured_interval_holds_at_once(
+    hass: HomeAssistant,
+    entity_registry: er.EntityRegistry,
+    add_camera: AddCamera,
+    watch: Watch,
+) -> None:
+    camera = await add_camera("hall")
+    entry = await watch(camera)
+    (subentry,) = entry.subentries.values()
+    before = set(entity_registry.entities)
+
+    result = await reconfigure_camera(hass, entry, subentry, choice(camera, interval=60))
+    assert result["type"] is FlowResultType.ABORT
+    assert result["reason"] == "reconfigure_successful"
+    assert set(entity_registry.entities) == before
+    assert camera.counts()["People in view"] == "1"
+
+    camera.show(NOBODY)
+    await next_frame(hass, seconds=50)
+    assert camera.counts()["People in view"] == "1"
+    await next_frame(hass, seconds=61)
+    assert camera.counts()["People in view"] == "0"
+
+
+async def test_the_smallest_face_decides_who_is_seen(
+    hass: HomeAssistant, add_camera: AddCamera, watch: Watch
+) -> None:
+    # The astronaut's face is about 115 pixels high.
+    camera = await add_camera("hall")
+    entry = await watch(camera)
+    (subentry,) = entry.subentries.values()
+    assert camera.counts()["People in view"] == "1"
+
+    await reconfigure_camera(hass, entry, subentry, choice(camera, min_face_size=300))
+    assert camera.counts()["People in view"] == "0"
+
+
+async def test_another_camera_keeps_the_device_and_its_history(
+    hass: HomeAssistant,
+    device_registry: dr.DeviceRegistry,
+    entity_registry: er.EntityRegistry,
+    add_camera: AddCamera,
+    watch: Watch,
+) -> None:
+    old, new = await add_camera("hall"), await add_camera("door", NOBODY)
+    entry = await watch(old)
+    (subentry,) = entry.subentries.values()
+    (device,) = dr.async_entries_for_config_entry(device_registry, entry.entry_id)
+    before = {
+        each.entity_id: each.unique_id
+        for each in er.async_entries_for_config_entry(entity_registry, entry.entry_id)
+    }
+
+    await reconfigure_camera(hass, entry, subentry, choice(new))
+
+    (subentry,) = entry.subentries.values()
+    assert subentry.title == "Door"
+    assert subentry.unique_id == new.entity_id
+    (same_device,) = dr.async_entries_for_config_entry(device_registry, entry.entry_id)
+    assert same_device.id == device.id
+    assert same_device.name == "Door"
+    assert before == {
+        each.entity_id: each.unique_id
+        for each in er.async_entries_for_config_entry(entity_registry, entry.entry_id)
+    }
+    state = hass.states.get(old.sensor("People in view"))
+    assert state is not None
+    assert state.state == "0"
+
+
+async def test_a_camera_cannot_become_one_that_is_watched(
+    hass: HomeAssistant, add_camera: AddCamera, watch: Watch
+) -> None:
+    hall, door = await add_camera("hall"), await add_camera("door")
+    entry = await watch(hall, door)
+    subentry = next(iter(entry.subentries.values()))
+
+    result = await reconfigure_camera(hass, entry, subentry, choice(door))
+    assert result["type"] is FlowResultType.ABORT
+    assert result["reason"] == "already_configured"
+
+
+async def test_a_removed_camera_takes_its_device_along(
+    hass: HomeAssistant,
+    device_registry: dr.DeviceRegistry,
+    add_camera: AddCamera,
+    watch: Watch,
+) -> None:
+    hall, garden = await add_camera("hall"), await add_camera("garden")
+    entry = await watch(hall, garden)
+    subentry = next(iter(entry.subentries.values()))
+
+    hass.config_entries.async_remove_subentry(entry, subentry.subentry_id)
+    await settle(hass)
+
+    assert hall.counts() == {}
+    assert garden.available()
+    (device,) = dr.async_entries_for_config_entry(device_registry, entry.entry_id)
+    assert device.name == "Garden"

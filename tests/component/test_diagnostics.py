@@ -1,0 +1,51 @@
+"""Diagnostics tell settings and health, and nothing that a camera saw."""
+
+from pathlib import Path
+from unittest.mock import ANY
+
+from homeassistant.core import HomeAssistant
+
+from custom_components.agegender.const import CONF_MODEL
+from custom_components.agegender.diagnostics import async_get_config_entry_diagnostics
+
+from .conftest import ENGINE, INTERVAL, AddCamera, Watch
+
+ENGINE_TOLD = {
+    "model": ANY,
+    "licence": ANY,
+    "bundled": True,
+    "runtime": "numpy",
+    "age_bands": "household",
+}
+
+
+async def test_a_healthy_and_a_failing_camera(
+    hass: HomeAssistant, add_camera: AddCamera, watch: Watch
+) -> None:
+    entry = await watch(await add_camera("hall"), await add_camera("garden", b"no picture"))
+
+    told = await async_get_config_entry_diagnostics(hass, entry)
+    settings = {"interval": INTERVAL, "min_face_size": 40}
+    assert told == {
+        "engine": ENGINE_TOLD,
+        "cameras": [
+            {**settings, "available": True, "last_error": None, "processing_ms": ANY},
+            {
+                **settings,
+                "available": False,
+                "last_error": "frame_unusable",
+                "processing_ms": None,
+            },
+        ],
+    }
+    assert told["cameras"][0]["processing_ms"] > 0
+
+
+async def test_where_another_model_lies_is_not_told(
+    hass: HomeAssistant, watch: Watch, model_folder: Path
+) -> None:
+    entry = await watch(engine={**ENGINE, CONF_MODEL: str(model_folder)})
+
+    told = await async_get_config_entry_diagnostics(hass, entry)
+    assert told == {"engine": {**ENGINE_TOLD, "bundled": False}, "cameras": []}
+    assert str(model_folder) not in str(told)

@@ -1,0 +1,186 @@
+"""Loading, unloading, restarting and what stays behind: nothing."""
+
+import asyncio
+import shutil
+import threading
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from homeassistant.config_entries import ConfigEntryState
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers import entity_registry as er
+from homeassistant.util import dt as dt_util
+from pytest_homeassistant_custom_component.common import async_fire_time_changed
+
+from custom_components.agegender.const import (
+    CONF_MODEL,
+    CONF_RUNTIME,
+    DOMAIN,
+    FRAME_TIMEOUT,
+)
+from custom_components.agegender.vision.engine import BUNDLED_MODEL
+
+from .conftest import (
+    DAMAGES,
+    ENGINE,
+    INTERVAL,
+    AddCamera,
+    Damage,
+    Watch,
+    WilfulCamera,
+    next_frame,
+    our_log,
+    settle,
+)
+
+
+def our_threads() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith(DOMAIN)]
+
+
+async def test_one_thread_serves_all_cameras_and_ends_with_the_entry(
+    hass: HomeAssistant, add_camera: AddCamera, watch: Watch
+) -> None:
+    hall, garden = await add_camera("hall"), await add_camera("garden")
+    entry = await watch(hall, garden)
+    assert len(our_threads()) == 1
+
+    assert await hass.config_entries.async_unload(entry.entry_id)
+    await hass.async_block_till_done()
+    assert entry.state is ConfigEntryState.NOT_LOADED
+    assert not hall.available()
+    assert our_threads() == []
+
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await settle(hass)
+    assert hall.available()
+    assert garden.available()
+
+
+async def test_the_thread_ends_when_home_assistant_stops(
+    hass: HomeAssistant,
+    add_camera: AddCamera,
+    watch: Watch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    await watch(await add_camera("hall"))
+    assert len(our_threads()) == 1
+
+    await hass.async_stop(force=True)
+    assert our_threads() == []
+    assert our_log(caplog) == []
+
+
+async def test_a_reload_keeps_entities_and_devices(
+    hass: HomeAssistant,
+    device_registry: dr.DeviceRegistry,
+    entity_registry: er.EntityRegistry,
+    add_camera: AddCamera,
+    watch: Watch,
+) -> None:
+    entry = await watch(await add_camera("hall"), await add_camera("garden"))
+
+    def registered() -> tuple[set[str], set[tuple[str, str]]]:
+        devices = dr.async_entries_for_config_entry(device_registry, entry.entry_id)
+        entities = er.async_entries_for_config_entry(entity_registry, entry.entry_id)
+        return (
+            {device.id for device in devices},
+            {(entity.entity_id, entity.unique_id) for entity in entities},
+        )
+
+    before = registered()
+    assert len(before[0]) == 2
+    await hass.config_entries.async_reload(entry.entry_id)
+    await settle(hass)
+    assert registered() == before
+
+
+async def test_a_slow_camera_is_asked_for_one_frame_at_a_time(
+    hass: HomeAssistant, wilful: WilfulCamera, watch: Watch
+) -> None:
+    wilful.delivers.clear()
+    await watch(wilful.watched, wait=False)
+    assert wilful.requests == 1
+
+    for _ in range(3):
+        # Beyond the interval, within the time that a camera is given.
+        async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=INTERVAL + 1))
+        await hass.async_block_till_done()
+        await asyncio.sleep(0.05)
+    assert wilful.requests == 1
+
+    # What was missed meanwhile is not made up for.
+    wilful.delivers.set()
+    await settle(hass)
+    assert wilful.requests == 1
+    assert wilful.watched.available()
+    await next_frame(hass)
+    assert wilful.requests == 2
+
+
+async def test_a_camera_that_never_answers_is_unavailable(
+    hass: HomeAssistant,
+    wilful: WilfulCamera,
+    watch: Watch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    wilful.delivers.clear()
+    await watch(wilful.watched, wait=False)
+
+    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=FRAME_TIMEOUT + 1))
+    await settle(hass)
+    assert not wilful.watched.available()
+    ((level, message),) = our_log(caplog)
+    assert level == "ERROR"
+    assert message.endswith("camera.hall delivers no frame: Unable to get image")
+
+
+async def test_unloading_while_a_frame_is_awaited_is_no_outage(
+    hass: HomeAssistant,
+    wilful: WilfulCamera,
+    watch: Watch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    wilful.delivers.clear()
+    entry = await watch(wilful.watched, wait=False)
+
+    assert await hass.config_entries.async_unload(entry.entry_id)
+    await settle(hass)
+    assert our_threads() == []
+    assert our_log(caplog) == []
+
+
+@pytest.mark.parametrize(("damage", "complaint"), DAMAGES)
+async def test_a_damaged_model_is_named_with_its_fix(
+    hass: HomeAssistant,
+    add_camera: AddCamera,
+    watch: Watch,
+    model_folder: Path,
+    damage: Damage,
+    complaint: str,
+) -> None:
+    damage(model_folder)
+    camera = await add_camera("hall")
+    entry = await watch(camera, engine={**ENGINE, CONF_MODEL: str(model_folder)})
+
+    assert entry.state is ConfigEntryState.SETUP_ERROR
+    assert entry.reason is not None
+    assert str(model_folder) in entry.reason
+    assert complaint in entry.reason
+    assert "export the model again" in entry.reason
+    assert our_threads() == []
+
+    shutil.copytree(BUNDLED_MODEL, model_folder, dirs_exist_ok=True)
+    assert await hass.config_entries.async_reload(entry.entry_id)
+    await settle(hass)
+    assert camera.available()
+
+
+async def test_a_runtime_that_is_gone_is_named(add_camera: AddCamera, watch: Watch) -> None:
+    entry = await watch(await add_camera("hall"), engine={**ENGINE, CONF_RUNTIME: "abacus"})
+
+    assert entry.state is ConfigEntryState.SETUP_ERROR
+    assert entry.reason is not None
+    assert "no runtime is called 'abacus'; there are: numpy" in entry.reason
