@@ -1,0 +1,286 @@
+"""The command line: `agegender data | pretrain | train | evaluate | export | predict`.
+
+TensorFlow takes seconds to import, so a command imports what it needs when it runs.
+"""
+
+# ruff: noqa: PLC0415
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import track
+
+from trainer.errors import InputError
+
+app = typer.Typer(
+    help="Train, evaluate and export models that estimate age and gender from faces.\n\n"
+    "The way of the data: data prepare -> pretrain -> train -> evaluate -> export; "
+    "`predict` looks at your pictures with the finished model.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+data_app = typer.Typer(help="Make manifests, the tables of faces that training reads.")
+export_app = typer.Typer(help="Write the model folders that the integration runs.")
+app.add_typer(data_app, name="data", no_args_is_help=True)
+app.add_typer(export_app, name="export", no_args_is_help=True)
+
+errors = Console(stderr=True)
+
+RunOption = Annotated[
+    Path, typer.Option("--run", help="Folder of the run: settings, checkpoints, logs.")
+]
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", help="TOML settings; left out: the defaults.")
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Override a setting: section.key=value. Repeatable."),
+]
+ResumeOption = Annotated[
+    bool, typer.Option("--resume", help="Continue a run that was stopped or killed.")
+]
+
+
+@data_app.command()
+def prepare(
+    name: Annotated[str, typer.Argument(help="utkface, fairface, fgnet, lfw, or a plugin's.")],
+    source: Annotated[Path, typer.Option(help="Folder with the pack: index.csv and shards.")],
+    output: Annotated[
+        Path | None, typer.Option(help="Folder to write; left out: data/NAME.")
+    ] = None,
+) -> None:
+    """Unpack a data set into OUTPUT/images and list it in OUTPUT/manifest.csv."""
+    from trainer.data.registry import dataset
+
+    output = output or Path("data") / name
+    rejected = dataset(name).prepare(source, output)
+    from trainer.data import manifest
+
+    table = manifest.read(output)
+    splits = ", ".join(
+        f"{count:,} {split}" for split, count in table["split"].value_counts().items()
+    )
+    typer.echo(f"{output / 'manifest.csv'}: {len(table):,} faces ({splits})")
+    if len(rejected):
+        typer.echo(f"{len(rejected):,} files rejected, see {output / 'rejected.csv'}")
+
+
+@app.command()
+def pretrain(
+    run: RunOption,
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    resume: ResumeOption = False,
+) -> None:
+    """Pretrain the encoder as a stacked denoising autoencoder, on faces without labels."""
+    from trainer.run import open_run
+
+    settings = open_run(run, config, set_ or [], resume=resume)
+    from trainer.data import faces
+    from trainer.training.pretrain import pretrain
+
+    manifests = [*settings.data.manifests, *settings.data.unlabeled]
+    seen = faces.load(manifests, ["train", "unlabeled"], settings.data.limit)
+    result = pretrain(settings, seen, run)
+    typer.echo(
+        f"{result}: the pretrained encoder; go on with `agegender train --run {run} --resume`"
+    )
+
+
+@app.command()
+def train(
+    run: RunOption,
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    resume: ResumeOption = False,
+    scratch: Annotated[
+        bool, typer.Option("--from-scratch", help="Start the encoder from random weights.")
+    ] = False,
+) -> None:
+    """Train the age and gender heads on the pretrained encoder, and calibrate them."""
+    from trainer.run import CALIBRATION, open_run
+
+    encoder = run / "pretrain" / "encoder.weights.h5"
+    settings = open_run(run, config, set_ or [], resume=resume)
+    if not scratch and not encoder.exists():
+        raise InputError(
+            f"{encoder}: no pretrained encoder. Run `agegender pretrain --run {run}` first, or "
+            "add --from-scratch."
+        )
+    import keras
+
+    from trainer.data import faces
+    from trainer.evaluation.calibration import calibrate
+    from trainer.evaluation.predictions import logits
+    from trainer.training.finetune import train
+
+    manifests, limit = settings.data.manifests, settings.data.limit
+    held_out = faces.load(manifests, ["val"], limit)
+    result = train(
+        settings,
+        faces.load(manifests, ["train"], limit),
+        held_out,
+        run,
+        None if scratch else encoder,
+    )
+    model = keras.saving.load_model(result)
+    answers = logits(model, faces.plain_views(held_out, settings.model.size))
+    found = calibrate(*answers, held_out.ages, held_out.female)
+    (run / CALIBRATION).write_text(json.dumps(found) + "\n", "utf-8")
+    typer.echo(f"{result}: trained; go on with `agegender evaluate {run}`")
+
+
+@app.command()
+def evaluate(
+    model: Annotated[Path, typer.Argument(help="A run, or a folder under models/.")],
+    split: Annotated[str, typer.Option(help="val or test.")] = "val",
+    manifest: Annotated[
+        list[Path] | None, typer.Option(help="Other manifests than the run's. Repeatable.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder for metrics and plots; left out: MODEL.")
+    ] = None,
+) -> None:
+    """Measure a trained model on held-out faces: tables, metrics.json and plots."""
+    import keras
+
+    from trainer import config
+    from trainer.data import faces
+    from trainer.evaluation import report
+    from trainer.evaluation.predictions import Predictions, logits
+    from trainer.run import CALIBRATION, CHECKPOINT, CONFIG
+
+    settings = config.load(_existing(model / CONFIG, "a run's settings"))
+    network = keras.saving.load_model(_existing(model / CHECKPOINT, "a trained model"))
+    temperatures = json.loads(_existing(model / CALIBRATION, "a calibration").read_text("utf-8"))
+    held_out = faces.load(manifest or settings.data.manifests, [split], settings.data.limit)
+    answers = logits(network, faces.plain_views(held_out, settings.model.size))
+    found = Predictions.from_logits(*answers, **temperatures)
+    result = report.report(held_out, found)
+    output = output or model
+    output.mkdir(parents=True, exist_ok=True)
+    path = output / "metrics.json"
+    every = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    every[split] = {**every.get(split, {}), **result}
+    path.write_text(json.dumps(every, indent=1) + "\n", "utf-8")
+    for name, part, said in report.each_dataset(held_out, found):
+        report.plot(part, said, output / f"{split}-{name}.png", f"{model.name} on {name} {split}")
+    Console().print(report.table(result, f"{model} on {split}"))
+    typer.echo(f"{path}: these and the figures by decade, gender and group")
+
+
+@export_app.command("estimator")
+def export_estimator(
+    run: Annotated[Path, typer.Argument(help="A finished run.")],
+    output: Annotated[Path, typer.Argument(help="Folder for model.json and weights.npz.")],
+    licence: Annotated[str, typer.Option(help="Terms of the model, for its users.")] = "Apache-2.0",
+) -> None:
+    """Write a trained model as an artefact, and check that it answers as Keras does."""
+    import keras
+
+    from trainer import config
+    from trainer.data import faces
+    from trainer.export.artefact import export
+    from trainer.run import CALIBRATION, CHECKPOINT, CONFIG
+
+    settings = config.load(_existing(run / CONFIG, "a run's settings"))
+    network = keras.saving.load_model(_existing(run / CHECKPOINT, "a trained model"))
+    temperatures = json.loads(_existing(run / CALIBRATION, "a calibration").read_text("utf-8"))
+    sample = faces.load(settings.data.manifests, ["val"], limit=100)
+    sources = [*settings.data.manifests, *settings.data.unlabeled]
+    description = {
+        "name": settings.model.name,
+        "licence": licence,
+        "training_data": [path.name for path in sources],
+    }
+    images = faces.plain_views(sample, settings.model.size).astype("uint8")
+    difference = export(network, output, description, temperatures, images)
+    typer.echo(f"{output}: differs from Keras by {difference:.1e} on {len(images)} faces")
+
+
+@export_app.command("mtcnn")
+def export_mtcnn(
+    output: Annotated[Path, typer.Argument(help="Folder for model.json and weights.npz.")],
+) -> None:
+    """Convert the weights of the installed `mtcnn` package (MIT) for our face detector."""
+    from trainer.export.mtcnn import convert
+
+    convert(output)
+    typer.echo(f"{output}: the face detector")
+
+
+@app.command()
+def predict(
+    paths: Annotated[list[Path], typer.Argument(help="Images, or folders of images.")],
+    output: Annotated[
+        Path | None, typer.Option(help="JSON lines; left out: the standard output.")
+    ] = None,
+    detector: Annotated[
+        str, typer.Option(help="Face detector; `none` takes images for aligned faces.")
+    ] = "mtcnn",
+    model: Annotated[
+        Path | None, typer.Option(help="Model folder; left out: the bundled one.")
+    ] = None,
+    runtime: Annotated[str, typer.Option(help="What computes.")] = "numpy",
+    bands: Annotated[str, typer.Option(help="household, fairface or decades.")] = "household",
+    min_face: Annotated[int, typer.Option(help="Smallest face looked for, pixels.")] = 20,
+) -> None:
+    """Write one JSON object per face: box, age with interval, band, p_female.
+
+    A file without a face gets an object with "faces": 0, an unreadable one an object with
+    "error"; the exit status is 1 then, after all other files were done.
+    """
+    from agegender_vision.artefact import ArtefactError
+    from agegender_vision.census import AgeBands
+    from agegender_vision.plugins import PluginError
+    from trainer.predict import Predictor, images
+
+    try:
+        predictor = Predictor(
+            model,
+            detector=detector,
+            runtime=runtime,
+            bands=AgeBands.preset(bands),
+            min_face_size=min_face,
+        )
+    except (ArtefactError, PluginError, ValueError) as error:
+        raise InputError(str(error)) from error
+    failed = 0
+    with output.open("w", encoding="utf-8") if output else nullcontext(sys.stdout) as lines:
+        for path in track(images(paths), "looking at faces", console=errors, transient=True):
+            for record in predictor.records(path):
+                failed += "error" in record
+                lines.write(json.dumps(record, ensure_ascii=False) + "\n")
+    if failed:
+        errors.print(f"{failed} of the files could not be read; see their `error`.")
+        raise typer.Exit(1)
+
+
+def _existing(path: Path, what: str) -> Path:
+    if not path.exists():
+        raise InputError(f"{path}: no such file; the folder should hold {what}.")
+    return path
+
+
+def main() -> None:
+    """Run the command line; a user's mistake becomes a sentence and exit status 2."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    try:
+        app()
+    except InputError as error:
+        errors.print(f"[red]error:[/] {error}", highlight=False, soft_wrap=True)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,161 @@
+"""One TOML file configures a run; `--set section.key=value` overrides single settings."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from trainer.data.augment import Augmentation, Fraction
+from trainer.errors import InputError
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataConfig(_Section):
+    """Which manifests: `unlabeled` ones add faces to the pretraining only."""
+
+    manifests: tuple[Path, ...] = (Path("data/utkface"), Path("data/fairface"))
+    unlabeled: tuple[Path, ...] = ()
+    limit: int | None = Field(default=None, gt=0)
+
+
+class ModelConfig(_Section):
+    """The network: input side, encoder widths (one per stage), neck and hidden widths."""
+
+    name: str = "sdae"
+    size: int = Field(default=64, ge=16, le=256, multiple_of=16)
+    channels: tuple[int, ...] = (16, 32, 64, 128)
+    neck: int = Field(default=64, gt=0)
+    hidden: int = Field(default=128, gt=0)
+    dropout: Fraction = 0.3
+
+
+class PretrainConfig(_Section):
+    """The autoencoder: epochs of each greedy stage, then of the unrolled stack."""
+
+    stage_epochs: int = Field(default=2, ge=0)
+    stack_epochs: int = Field(default=8, ge=0)
+    steps: int = Field(default=100, gt=0)
+    batch_size: int = Field(default=128, gt=0)
+    learning_rate: float = Field(default=1e-3, gt=0)
+    masking: Fraction = 0.3
+    noise: float = Field(default=0.2, ge=0)
+    block: int = Field(default=8, gt=0)
+    augmentation: Augmentation = Augmentation(
+        flip=0.5, rotate=5, zoom=0.05, shift=0.03, colour=0.2, grey=0.05
+    )
+
+
+class TrainConfig(_Section):
+    """The heads and the encoder beneath them, with labels."""
+
+    epochs: int = Field(default=50, gt=0)
+    steps: int = Field(default=120, gt=0)
+    batch_size: int = Field(default=128, gt=0)
+    learning_rate: float = Field(default=2e-3, gt=0)
+    warmup: Fraction = 0.05
+    weight_decay: float = Field(default=0.03, ge=0)
+    ema: float = Field(default=0.998, ge=0, lt=1)
+    age_sigma: float = Field(default=2.0, gt=0)
+    age_distance: float = Field(default=0.05, ge=0)
+    gender_smoothing: Fraction = 0.05
+    gender_weight: float = Field(default=1.0, ge=0)
+    augmentation: Augmentation = Augmentation(
+        flip=0.5, rotate=6, zoom=0.06, shift=0.03, colour=0.25, grey=0.05, blur=0.1, erase=0.15
+    )
+
+
+class Config(_Section):
+    """Everything that determines a run, with its seed."""
+
+    seed: int = 1
+    data: DataConfig = DataConfig()
+    model: ModelConfig = ModelConfig()
+    pretrain: PretrainConfig = PretrainConfig()
+    train: TrainConfig = TrainConfig()
+
+
+def load(path: Path | None = None, overrides: Sequence[str] = ()) -> Config:
+    """Read a configuration.
+
+    Parameters
+    ----------
+    path
+        A TOML file; None starts from the defaults.
+    overrides
+        `section.key=value` strings, the value in TOML syntax (a bare word is a string).
+
+    Raises
+    ------
+    InputError
+        The file is not TOML, a key is unknown (the nearest known one is named), or a
+        value is outside its range.
+    """
+    values: dict[str, Any] = {}
+    source = "the defaults"
+    if path is not None:
+        source = str(path)
+        try:
+            values = tomllib.loads(path.read_text("utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            msg = f"{path}: cannot be read as a TOML configuration ({error})."
+            raise InputError(msg) from error
+    for override in overrides:
+        key, separator, text = override.partition("=")
+        if not separator:
+            msg = f"--set {override}: write section.key=value, such as train.epochs=20."
+            raise InputError(msg)
+        _assign(values, key.strip().split("."), _value(text.strip()), override)
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(_explain(first, source)) from error
+
+
+def save(config: Config, path: Path) -> None:
+    """Write the resolved configuration; :func:`load` gives it back."""
+    path.write_text(tomli_w.dumps(config.model_dump(mode="json", exclude_none=True)), "utf-8")
+
+
+def _value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _assign(values: dict[str, Any], keys: list[str], value: Any, override: str) -> None:
+    section: Any = values
+    for key in keys[:-1]:
+        section = section.setdefault(key, {})
+        if not isinstance(section, dict):
+            msg = f"--set {override}: {key!r} is a value, not a section."
+            raise InputError(msg)
+    section[keys[-1]] = value
+
+
+def _explain(error: Any, source: str) -> str:
+    location = [str(part) for part in error["loc"]]
+    name = ".".join(location)
+    if error["type"] == "extra_forbidden":
+        known = _known(location[:-1])
+        near = difflib.get_close_matches(location[-1], known, n=1, cutoff=0.3)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        return f"{source}: unknown setting {name}.{hint} Known here: {', '.join(known)}."
+    return f"{source}: {name} = {error['input']!r}: {error['msg']}."
+
+
+def _known(location: list[str]) -> list[str]:
+    value: Any = Config()
+    for part in location:
+        value = getattr(value, part)
+    return list(type(value).model_fields)

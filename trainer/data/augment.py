@@ -1,0 +1,120 @@
+"""Random views of a face: geometry by one affine resampling, then colour."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from pydantic import BaseModel, ConfigDict, Field
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Spread = Annotated[float, Field(ge=0)]
+
+
+class Augmentation(BaseModel):
+    """How far a random view may stray; all zero gives the plain view.
+
+    Attributes
+    ----------
+    flip
+        Probability of a left-right mirror.
+    rotate
+        Standard deviation of the rotation, degrees.
+    zoom
+        Standard deviation of the logarithm of the scale.
+    shift
+        Standard deviation of the translation, fraction of the side.
+    colour
+        Largest relative change of brightness, contrast and saturation.
+    grey
+        Probability of a greyscale view (infrared and night cameras).
+    blur
+        Probability of a view that lost resolution, as distant faces have.
+    erase
+        Probability of one erased rectangle (Zhong et al., AAAI 2020).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    flip: Fraction = 0.0
+    rotate: Spread = 0.0
+    zoom: Spread = 0.0
+    shift: Spread = 0.0
+    colour: Fraction = 0.0
+    grey: Fraction = 0.0
+    blur: Fraction = 0.0
+    erase: Fraction = 0.0
+
+
+def view(
+    face: NDArray[np.uint8], size: int, augmentation: Augmentation, random: np.random.Generator
+) -> NDArray[np.uint8]:
+    """Return one view of a face.
+
+    Parameters
+    ----------
+    face
+        RGB (S, S, 3).
+    size
+        Side of the view in pixels.
+    augmentation, random
+        What may vary, and the source of chance; the same generator state gives the same
+        view.
+
+    Returns
+    -------
+    numpy.ndarray
+        uint8 (size, size, 3).
+    """
+    image = Image.fromarray(face)
+    if random.random() < augmentation.blur:
+        small = int(random.uniform(0.3, 0.9) * size)
+        image = image.resize((small, small), Image.Resampling.BOX)
+    side = image.width
+    image = image.transform(
+        (size, size),
+        Image.Transform.AFFINE,
+        _affine(side, size, augmentation, random),
+        Image.Resampling.BILINEAR,
+    )
+    pixels: NDArray[np.uint8] = np.asarray(image)
+    if augmentation.colour or augmentation.grey:
+        pixels = _recolour(pixels, augmentation, random)
+    if random.random() < augmentation.erase:
+        height, width = random.integers(size // 8, size // 2, 2)
+        top, left = random.integers(0, size - height), random.integers(0, size - width)
+        pixels = pixels.copy()
+        pixels[top : top + height, left : left + width] = random.integers(0, 256, 3)
+    return pixels
+
+
+def _affine(
+    side: int, size: int, augmentation: Augmentation, random: np.random.Generator
+) -> tuple[float, float, float, float, float, float]:
+    angle = np.deg2rad(augmentation.rotate * random.standard_normal())
+    scale = side / size * np.exp(augmentation.zoom * random.standard_normal())
+    shift = side * augmentation.shift * random.standard_normal(2)
+    mirror = -1.0 if random.random() < augmentation.flip else 1.0
+    a, b = scale * np.cos(angle) * mirror, -scale * np.sin(angle)
+    d, e = scale * np.sin(angle) * mirror, scale * np.cos(angle)
+    x, y = side / 2 + shift - np.array([(a + b), (d + e)]) * size / 2
+    return (float(a), float(b), float(x), float(d), float(e), float(y))
+
+
+def _recolour(
+    pixels: NDArray[np.uint8], augmentation: Augmentation, random: np.random.Generator
+) -> NDArray[np.uint8]:
+    brightness, contrast, saturation = 1 + augmentation.colour * random.uniform(-1, 1, 3)
+    if random.random() < augmentation.grey:
+        saturation = 0.0
+    # One 3x3 matrix and an offset do all three: saturation mixes each channel with the
+    # luma (ITU-R BT.601), contrast stretches about the mean, brightness scales.
+    luma = np.array([0.299, 0.587, 0.114], np.float32)
+    mix = saturation * np.eye(3, dtype=np.float32) + (1 - saturation) * luma
+    mean = float(pixels.mean())
+    gain = np.float32(brightness * contrast)
+    offset = np.float32(brightness * (1 - contrast) * mean)
+    changed = pixels.reshape(-1, 3).astype(np.float32) @ (gain * mix.T) + offset
+    return np.clip(changed, 0, 255).astype(np.uint8).reshape(pixels.shape)

@@ -1,0 +1,79 @@
+"""The batches that training draws."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.data.augment import Augmentation, view
+from trainer.data.faces import Faces
+
+Batch = tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]]
+
+
+class FaceBatches(keras.utils.PyDataset):  # type: ignore[misc]
+    """An endless shuffled stream of augmented batches, cut into epochs of equal length.
+
+    Batch i of epoch e depends on (seed, e, i) alone. A run that is killed and resumed at
+    an epoch's start therefore sees what the uninterrupted run would have seen.
+
+    Parameters
+    ----------
+    faces
+        Where to draw from; each face is drawn once before any is drawn twice.
+    size
+        Side of the views in pixels.
+    batch_size, steps
+        Faces per batch and batches per epoch.
+    augmentation, seed
+        What varies, and the seed of it all.
+    first_epoch
+        Epoch to start at.
+    workers
+        Threads that prepare batches ahead.
+    """
+
+    def __init__(
+        self,
+        faces: Faces,
+        *,
+        size: int,
+        batch_size: int,
+        steps: int,
+        augmentation: Augmentation,
+        seed: int,
+        first_epoch: int = 0,
+        workers: int = 2,
+    ) -> None:
+        super().__init__(workers=workers, max_queue_size=8)
+        self.faces, self.size = faces, size
+        self.batch_size, self.steps = batch_size, steps
+        self.augmentation, self.seed = augmentation, seed
+        self.epoch = first_epoch
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def on_epoch_end(self) -> None:
+        """Move on to the next epoch's batches."""
+        self.epoch += 1
+
+    def __getitem__(self, index: int) -> Batch:
+        """Return ((B, S, S, 3) float32 in [0, 255], {"age": (B, 2), "gender": (B, 1)})."""
+        random = np.random.default_rng((self.seed, self.epoch, index))
+        chosen = self._draw((self.epoch * self.steps + index) * self.batch_size)
+        views = [view(self.faces.images[i], self.size, self.augmentation, random) for i in chosen]
+        return np.stack(views).astype(np.float32), {
+            "age": self.faces.ages[chosen],
+            "gender": self.faces.female[chosen, None],
+        }
+
+    def _draw(self, start: int) -> NDArray[np.int64]:
+        positions = np.arange(start, start + self.batch_size)
+        rounds, places = np.divmod(positions, len(self.faces))
+        chosen = np.empty(self.batch_size, np.int64)
+        for number in np.unique(rounds):
+            order = np.random.default_rng((self.seed, int(number))).permutation(len(self.faces))
+            chosen[rounds == number] = order[places[rounds == number]]
+        return chosen

@@ -1,0 +1,1 @@
+"""Networks: the stacked denoising autoencoder and the heads that sit on its encoder."""

@@ -1,0 +1,68 @@
+"""The convolutional encoder, stage by stage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import keras
+from keras import layers
+
+
+def _convolution(
+    x: keras.KerasTensor, channels: int, size: int, stride: int, name: str
+) -> keras.KerasTensor:
+    x = layers.Conv2D(
+        channels, size, strides=stride, padding="same", use_bias=False, name=f"{name}_conv"
+    )(x)
+    return layers.BatchNormalization(momentum=0.98, name=f"{name}_norm")(x)
+
+
+def stage(index: int, size: int, channels_in: int, channels: int, *, residual: bool) -> keras.Model:
+    """One encoder stage: a convolution of stride 2, then optionally a residual pair.
+
+    Parameters
+    ----------
+    index
+        Position in the stack, from 1; part of every layer's name.
+    size
+        Height and width of the input in pixels; the output has half of it.
+    channels_in, channels
+        Channels of the input and of the output.
+    residual
+        Whether a residual pair of 3x3 convolutions follows (He et al., CVPR 2016).
+
+    Returns
+    -------
+    keras.Model
+        (N, size, size, channels_in) -> (N, size / 2, size / 2, channels), non-negative.
+    """
+    name = f"stage{index}"
+    image = keras.Input((size, size, channels_in), name=f"{name}_input")
+    x = _convolution(image, channels, 5 if index == 1 else 3, 2, f"{name}_down")
+    x = layers.Activation("relu", name=f"{name}_down_relu")(x)
+    if residual:
+        y = _convolution(x, channels, 3, 1, f"{name}_first")
+        y = layers.Activation("relu", name=f"{name}_first_relu")(y)
+        y = _convolution(y, channels, 3, 1, f"{name}_second")
+        x = layers.Add(name=f"{name}_add")([x, y])
+        x = layers.Activation("relu", name=f"{name}_relu")(x)
+    return keras.Model(image, x, name=name)
+
+
+def stages(size: int, channels: Sequence[int]) -> list[keras.Model]:
+    """Return the encoder's stages, first to last.
+
+    The first works on pixels in [-1, 1] and has no residual pair: at full resolution it
+    would cost as much as all the others together.
+    """
+    widths = [3, *channels]
+    return [
+        stage(
+            index,
+            size >> (index - 1),
+            widths[index - 1],
+            widths[index],
+            residual=index > 1,
+        )
+        for index in range(1, len(widths))
+    ]

@@ -1,0 +1,104 @@
+"""A run's folder: its resolved configuration and where it came from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import subprocess
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from trainer import config
+from trainer.errors import InputError
+
+CONFIG = "config.toml"
+CHECKPOINT = "checkpoint.keras"
+CALIBRATION = "calibration.json"
+PACKAGES = ("agegender", "keras", "numpy", "pillow", "tensorflow-cpu", "tensorflow")
+
+
+def open_run(
+    folder: Path, path: Path | None, overrides: Sequence[str], *, resume: bool
+) -> config.Config:
+    """Begin or continue a run.
+
+    A new run resolves its configuration and saves it; a continued one uses what was saved,
+    so that it cannot drift.
+
+    Parameters
+    ----------
+    folder
+        The run's folder; made if absent.
+    path, overrides
+        See :func:`trainer.config.load`.
+    resume
+        Continue what is there.
+
+    Raises
+    ------
+    InputError
+        The folder holds a run and `resume` is false, or the settings given with `resume`
+        are not the run's own.
+    """
+    saved = folder / CONFIG
+    if saved.exists():
+        settings = config.load(saved)
+        given = path is not None or bool(overrides)
+        if given and config.load(path, overrides) != settings:
+            msg = (
+                f"{folder}: holds a run with other settings ({saved}). Give another --run, "
+                "or leave --config and --set away to continue this one."
+            )
+            raise InputError(msg)
+        if not resume:
+            msg = f"{folder}: holds a run already. Add --resume, or give another --run."
+            raise InputError(msg)
+        return settings
+    settings = config.load(path, overrides)
+    folder.mkdir(parents=True, exist_ok=True)
+    _describe(settings, folder / "run.json")
+    config.save(settings, saved)
+    return settings
+
+
+def _describe(settings: config.Config, path: Path) -> None:
+    manifests = [*settings.data.manifests, *settings.data.unlabeled]
+    about = {
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seed": settings.seed,
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "packages": {name: found for name in PACKAGES if (found := _version(name))},
+        "revision": _revision(),
+        "manifests": {str(name): _sha256(name) for name in manifests},
+    }
+    path.write_text(json.dumps(about, indent=1) + "\n", "utf-8")
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except ModuleNotFoundError:
+        return None
+
+
+def _revision() -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "describe", "--always", "--dirty"],  # noqa: S607  (any git will do)
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()
+
+
+def _sha256(manifest: Path) -> str | None:
+    path = manifest / "manifest.csv" if manifest.is_dir() else manifest
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None

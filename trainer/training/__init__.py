@@ -1,0 +1,1 @@
+"""Training: the autoencoder without labels, then the heads with them."""
