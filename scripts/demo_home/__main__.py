@@ -45,7 +45,7 @@ def main() -> int:
             _until_signal(arguments.config.resolve(), arguments.demo, arguments.port)
         )
     except (HomeAssistantError, instance.StartError, aiohttp.ClientError, TimeoutError) as error:
-        print(f"develop: {error or type(error).__name__}", file=sys.stderr)
+        print(f"develop: {str(error) or type(error).__name__}", file=sys.stderr)
         print(
             f"develop: to start afresh, remove {arguments.config} and run this again",
             file=sys.stderr,
@@ -74,6 +74,7 @@ async def _run(config: Path, demo: Path, port: int) -> int:
         instance.prepare(config, port)
         async with instance.running(config, url) as process, aiohttp.ClientSession() as session:
             client = await Client.sign_in(session, url, name=NAME, user=USER, password=PASSWORD)
+            await client.started()
             watched = await cameras.watch(client, cameras.pictures(demo))
             await dashboard.save(client, watched)
             print(

@@ -1,7 +1,9 @@
 """Home Assistant's HTTP and websocket interfaces, as its own frontend uses them."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from typing import Any, Self
+from http import HTTPStatus
+from typing import Any, Self, cast
 
 import aiohttp
 
@@ -48,10 +50,8 @@ class Client:
             If the user exists with another password.
         """
         client_id = f"{url}/"
-        steps = {
-            step["step"]: step["done"] for step in await _get(session, f"{url}/api/onboarding")
-        }
-        if steps["user"]:
+        missing = await _missing_steps(session, url)
+        if "user" not in missing:
             code = await _login(session, url, client_id, user, password)
         else:
             created = await _post(
@@ -78,7 +78,7 @@ class Client:
             "analytics": {},
             "integration": {"client_id": client_id, "redirect_uri": client_id},
         }.items():
-            if not steps[step]:
+            if step in missing:
                 await _post(session, f"{url}/api/onboarding/{step}", data)
 
         socket = await session.ws_connect(f"{url}/api/websocket", max_msg_size=0)
@@ -88,6 +88,11 @@ class Client:
         if answer["type"] != "auth_ok":
             raise HomeAssistantError(answer["message"])
         return cls(session, url, socket)
+
+    async def started(self) -> None:
+        """Wait until Home Assistant has set up everything."""
+        while (await self.call("get_config"))["state"] != "RUNNING":
+            await asyncio.sleep(0.2)
 
     async def run_flow(self, kind: str, handler: str | list[str], data: Json) -> Json:
         """Fill in the first form of a configuration flow and return its result.
@@ -112,8 +117,9 @@ class Client:
             form = await _post(self._session, f"{url}/{form['flow_id']}", data)
         if form["type"] != "create_entry":
             reason = form.get("reason") or form.get("errors")
-            raise HomeAssistantError(f"{handler} with {data}: {form['type']}, {reason}")
-        return form
+            details = form.get("description_placeholders") or ""
+            raise HomeAssistantError(f"setting up {handler} with {data}: {reason} {details}")
+        return cast("Json", form)
 
     async def delete_entry(self, entry_id: str) -> None:
         """Remove a config entry with all it made."""
@@ -178,9 +184,12 @@ async def _login(
     return str(done["result"])
 
 
-async def _get(session: aiohttp.ClientSession, url: str) -> Any:
-    async with session.get(url) as response:
-        return await _answer(response)
+async def _missing_steps(session: aiohttp.ClientSession, url: str) -> set[str]:
+    """Return the steps of the onboarding that are still to be done."""
+    async with session.get(f"{url}/api/onboarding") as response:
+        # Home Assistant has no such page any more once it is onboarded.
+        steps = [] if response.status == HTTPStatus.NOT_FOUND else await _answer(response)
+    return {step["step"] for step in steps if not step["done"]}
 
 
 async def _post(session: aiohttp.ClientSession, url: str, data: Json) -> Any:
@@ -189,7 +198,7 @@ async def _post(session: aiohttp.ClientSession, url: str, data: Json) -> Any:
 
 
 async def _answer(response: aiohttp.ClientResponse) -> Any:
-    if response.status >= 400:
+    if not response.ok:
         raise HomeAssistantError(
             f"{response.method} {response.url.path}: {response.status} {await response.text()}"
         )

@@ -142,9 +142,8 @@ async def _answers(process: asyncio.subprocess.Process, url: str) -> bool:
         async with asyncio.timeout(START_TIMEOUT), aiohttp.ClientSession() as session:
             while process.returncode is None:
                 with suppress(aiohttp.ClientError):
-                    async with session.get(f"{url}/api/onboarding") as response:
-                        if response.ok:
-                            return True
+                    async with session.get(f"{url}/manifest.json"):
+                        return True
                 await asyncio.sleep(0.2)
     except TimeoutError:
         pass
