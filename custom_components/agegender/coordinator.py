@@ -87,9 +87,19 @@ class CameraCoordinator(DataUpdateCoordinator[Reading]):
 
     @override
     async def _async_update_data(self) -> Reading:
-        camera = self.subentry.data[CONF_CAMERA]
         try:
-            frame = await async_get_image(self.hass, camera, timeout=FRAME_TIMEOUT)
+            return await self._worker.async_read(
+                self._engine, self._bands, await self._async_frame()
+            )
+        except FrameError as error:
+            reason = str(error)
+        # Not raised inside the handler: the coordinator keeps this exception, which
+        # would keep the other, whose traceback keeps the frame.
+        raise self._failure("frame_unusable", reason)
+
+    async def _async_frame(self) -> bytes:
+        try:
+            image = await async_get_image(self.hass, self.name, timeout=FRAME_TIMEOUT)
         # Cameras come from any integration and fail in any way; whatever it is, it is
         # the camera that is unavailable.
         except Exception as error:
@@ -97,16 +107,12 @@ class CameraCoordinator(DataUpdateCoordinator[Reading]):
             # failed camera instead.
             if (task := asyncio.current_task()) and task.cancelling():
                 raise asyncio.CancelledError from error
-            raise UpdateFailed(
-                translation_domain=DOMAIN,
-                translation_key="camera_unavailable",
-                translation_placeholders={"camera": camera, "error": str(error)},
-            ) from error
-        try:
-            return await self._worker.async_read(self._engine, self._bands, frame.content)
-        except FrameError as error:
-            raise UpdateFailed(
-                translation_domain=DOMAIN,
-                translation_key="frame_unusable",
-                translation_placeholders={"camera": camera, "error": str(error)},
-            ) from error
+            raise self._failure("camera_unavailable", str(error)) from error
+        return image.content
+
+    def _failure(self, key: str, reason: str) -> UpdateFailed:
+        return UpdateFailed(
+            translation_domain=DOMAIN,
+            translation_key=key,
+            translation_placeholders={"camera": self.name, "error": reason},
+        )

@@ -93,12 +93,13 @@ class FileCamera:
 
 
 class WilfulCamera(Camera):
-    """A camera that is off, fails or takes its time as a test wants; shows WOMAN."""
+    """A camera that shows, fails, takes its time or is off as a test wants."""
 
     def __init__(self, watched: FileCamera) -> None:
         super().__init__()
         self.watched = watched
         self._attr_name = watched.name
+        self.frame = WOMAN
         self.failure: Exception | None = None
         self.delivers = asyncio.Event()
         self.delivers.set()
@@ -112,7 +113,7 @@ class WilfulCamera(Camera):
         await self.delivers.wait()
         if self.failure:
             raise self.failure
-        return WOMAN
+        return self.frame
 
     def switch(self, *, on: bool) -> None:
         self._attr_is_on = on
