@@ -25,6 +25,9 @@ PLATFORMS = [Platform.SENSOR]
 
 async def async_setup_entry(hass: HomeAssistant, entry: AgeGenderConfigEntry) -> bool:
     """Load the engine and start watching the cameras."""
+    # Before anything is awaited: a camera that is added while the engine loads would
+    # else go unnoticed.
+    entry.async_on_unload(entry.add_update_listener(_async_reload))
     worker = Worker(hass, entry.data)
     entry.async_on_unload(worker.async_shutdown)
     # Closing comes after the cameras' tasks were cancelled; entries are not unloaded.
@@ -89,7 +92,6 @@ async def async_setup_entry(hass: HomeAssistant, entry: AgeGenderConfigEntry) ->
             rename,
         )
     )
-    entry.async_on_unload(entry.add_update_listener(_async_reload))
     return True
 
 
