@@ -135,32 +135,29 @@ def align(
     fine = 2 * size  # drawn at twice the size, then averaged
     to_crop = similarity(landmarks + 0.5, geometry.points(fine))
     to_image = np.linalg.inv(np.vstack([to_crop, [0, 0, 1]]))[:2]
-    # Bounding box of the crop in the image, with a pixel to interpolate with.
+    # Bounding box of the crop in the image, with two pixels to interpolate with.
     corners = to_image @ np.array([[0, fine, 0, fine], [0, 0, fine, fine], [1, 1, 1, 1]])
-    left, top = np.floor(corners.min(axis=1)).astype(int) - 1
-    right, bottom = np.ceil(corners.max(axis=1)).astype(int) + 1
-
-    # A face far larger than the crop: average whole blocks of pixels first.
-    scale = float(np.hypot(*to_image[:, 0]))
-    block = max(1, int(scale))
-    right += -(right - left) % block
-    bottom += -(bottom - top) % block
+    left, top = np.floor(corners.min(axis=1)).astype(int) - 2
+    right, bottom = np.ceil(corners.max(axis=1)).astype(int) + 2
     height, width = image.shape[:2]
-    region = image[
-        np.clip(np.arange(top, bottom), 0, height - 1)[:, None],
-        np.clip(np.arange(left, right), 0, width - 1),
-    ]
-    patch = Image.fromarray(region)
-    if block > 1:
-        patch = patch.reduce(block)
-    to_patch = to_image.copy()
-    to_patch[:, 2] -= left, top
-    to_patch /= block
-    drawn = patch.transform(
+    region = Image.fromarray(
+        image[
+            np.clip(np.arange(top, bottom), 0, height - 1)[:, None],
+            np.clip(np.arange(left, right), 0, width - 1),
+        ]
+    )
+    to_region = to_image - [[0, 0, left], [0, 0, top]]
+
+    scale = float(np.hypot(*to_image[:, 0]))  # of the image's pixels in the fine crop's
+    if scale > 1:  # average down; the affine transform itself takes single points
+        shrunk = round(region.width / scale), round(region.height / scale)
+        to_region /= [[region.width / shrunk[0]], [region.height / shrunk[1]]]
+        region = region.resize(shrunk, Image.Resampling.BILINEAR, reducing_gap=3.0)
+    drawn = region.transform(
         (fine, fine),
         Image.Transform.AFFINE,
-        _flat(to_patch),
-        resample=Image.Resampling.BILINEAR,
+        _flat(to_region),
+        resample=Image.Resampling.BICUBIC,
     )
     return np.array(drawn.reduce(2))
 

@@ -166,8 +166,9 @@ def save(
 
 
 def _description(path: Path) -> dict[str, Any]:
+    content = _content(path)
     try:
-        description = json.loads(_content(path))
+        description = json.loads(content)
     except ValueError as error:
         raise ArtefactError(f"{path} is not valid JSON ({error}): {_AGAIN}") from error
     if not isinstance(description, dict):

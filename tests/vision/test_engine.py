@@ -1,0 +1,137 @@
+"""From a picture to faces with ages and genders, by the model that ships."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from agegender_vision.artefact import ArtefactError
+from agegender_vision.engine import BUNDLED_MODEL, Engine
+from agegender_vision.plugins import PluginError
+
+REPOSITORY = Path(__file__).parents[2]
+PACKAGE = REPOSITORY / "custom_components" / "agegender" / "vision"
+
+
+@pytest.fixture(scope="module")
+def engine() -> Engine:
+    return Engine.load()
+
+
+@pytest.mark.parametrize(
+    ("name", "youngest", "oldest"), [("astronaut", 25, 45), ("grace_hopper", 55, 85)]
+)
+def test_the_women_in_the_photographs(
+    engine: Engine, name: str, youngest: int, oldest: int, request: pytest.FixtureRequest
+) -> None:
+    (face,) = engine.analyze(request.getfixturevalue(name))
+    assert face.estimate.p_female > 0.5
+    assert youngest <= face.estimate.age <= oldest
+    assert face.estimate.age_low < face.estimate.age < face.estimate.age_high
+    assert face.estimate.ages.sum() == pytest.approx(1, abs=1e-5)
+
+
+def test_several_faces_keep_their_own_estimates(
+    engine: Engine,
+    astronaut: NDArray[np.uint8],
+    grace_hopper: NDArray[np.uint8],
+    two_faces: NDArray[np.uint8],
+) -> None:
+    left, right = sorted(engine.analyze(two_faces), key=lambda face: face.box[0])
+    (one,), (other,) = engine.analyze(astronaut), engine.analyze(grace_hopper)
+    assert left.estimate.age == pytest.approx(one.estimate.age, abs=3)
+    assert right.estimate.age == pytest.approx(other.estimate.age, abs=3)
+
+
+def test_nobody(engine: Engine) -> None:
+    assert engine.analyze(np.full((240, 320, 3), 90, np.uint8)) == []
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros((10, 10), np.uint8),
+        np.zeros((10, 10, 4), np.uint8),
+        np.zeros((10, 10, 3), np.float32),
+    ],
+)
+def test_what_is_no_picture_is_refused(engine: Engine, image: NDArray[np.uint8]) -> None:
+    with pytest.raises(ValueError, match=r"expected an RGB image \(H, W, 3\) of uint8"):
+        engine.analyze(image)
+
+
+def test_the_model_says_what_it_is(engine: Engine) -> None:
+    description = json.loads((BUNDLED_MODEL / "model.json").read_text())
+    assert engine.model_name == description["name"]
+    assert engine.licence == description["licence"]
+
+
+def test_the_bundled_model_is_small() -> None:
+    assert sum(file.stat().st_size for file in BUNDLED_MODEL.iterdir()) < 2 * 2**20
+
+
+def test_a_model_folder_that_is_damaged(tmp_path: Path) -> None:
+    shutil.copytree(BUNDLED_MODEL, tmp_path / "model")
+    (tmp_path / "model" / "weights.npz").unlink()
+    with pytest.raises(ArtefactError, match=r"^[^(]*model/weights\.npz is missing: copy"):
+        Engine.load(tmp_path / "model")
+
+
+def test_unknown_parts() -> None:
+    with pytest.raises(PluginError, match="no detector is called 'cascade'"):
+        Engine.load(detector="cascade")
+    with pytest.raises(PluginError, match="no runtime is called 'tpu'"):
+        Engine.load(runtime="tpu")
+
+
+ALONE = """
+import importlib.metadata, importlib.util, json, sys
+from pathlib import Path
+for name in ("tensorflow", "keras", "homeassistant", "cv2", "scipy", "mtcnn"):
+    assert importlib.util.find_spec(name) is None, name
+from agegender_vision.engine import Engine
+from agegender_vision.frame import read
+faces = Engine.load().analyze(read(Path(sys.argv[1])))
+print(json.dumps({
+    "installed": sorted(d.name.lower() for d in importlib.metadata.distributions()),
+    "faces": [[*face.box, face.estimate.age, face.estimate.p_female] for face in faces],
+}))
+"""
+
+
+def test_numpy_and_pillow_are_all_it_needs(
+    engine: Engine, grace_hopper_file: Path, grace_hopper: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    """Make an environment with nothing else, and get the same answer in it."""
+    uv = shutil.which("uv", path=f"{REPOSITORY / '.venv/uv/bin'}{os.pathsep}{os.environ['PATH']}")
+    if uv is None:
+        pytest.skip("makes an environment with uv, which scripts/setup installs")
+    alone = tmp_path / "alone"
+    python = alone / "bin" / "python"
+    pins = [f"{name}=={version(name)}" for name in ("numpy", "pillow")]
+    make = [uv, "venv", "--quiet", "--python", sys.executable, str(alone)]
+    fill = [uv, "pip", "install", "--quiet", "--no-deps", "--python", str(python), *pins]
+    for command in (make, fill):
+        subprocess.run(command, check=True)  # noqa: S603  our own commands
+    # A copy, so that nothing else of the repository can be imported.
+    shutil.copytree(PACKAGE, tmp_path / "code" / "agegender_vision")
+    output = subprocess.run(  # noqa: S603  our own command
+        [python, "-c", ALONE, grace_hopper_file],
+        env={"PYTHONPATH": str(tmp_path / "code"), "OMP_NUM_THREADS": "1"},
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    result = json.loads(output)
+    assert result["installed"] == ["numpy", "pillow"]
+    (face,) = engine.analyze(grace_hopper)
+    expected = [*face.box, face.estimate.age, face.estimate.p_female]
+    np.testing.assert_allclose(result["faces"], [expected], rtol=1e-3)

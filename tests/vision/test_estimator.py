@@ -1,0 +1,169 @@
+"""Logits become ages and genders. The network here is one that can be computed by hand."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from agegender_vision import artefact
+from agegender_vision.artefact import ArtefactError
+from agegender_vision.estimator import Estimator
+from agegender_vision.graph import Graph, Node
+from agegender_vision.runtime import runtimes
+
+SIZE = 4
+CROP = {
+    "left_eye": [0.3, 0.3],
+    "right_eye": [0.7, 0.3],
+    "nose": [0.5, 0.5],
+    "mouth_left": [0.3, 0.7],
+    "mouth_right": [0.7, 0.7],
+}
+METADATA: dict[str, Any] = {
+    "name": "by hand",
+    "kind": "estimator",
+    "licence": "CC0",
+    "input": {"size": SIZE, "colour": "RGB", "scale": 1 / 255, "offset": 0.0},
+    "crop": CROP,
+    "outputs": {
+        "age": {"type": "distribution", "support": [10, 13]},
+        "gender": {"type": "logit", "positive": "female"},
+    },
+}
+GRAPH = Graph(
+    ("image",),
+    ("age", "gender"),
+    (
+        Node("global_average_pool", "mean", ("image",)),
+        Node("dense", "age", ("mean",), {"kernel": "age/kernel", "bias": "age/bias"}),
+        Node("dense", "gender", ("mean",), {"kernel": "gender/kernel"}),
+    ),
+)
+# Red makes eleven likelier, blue makes female likelier; thirteen is a third as likely.
+WEIGHTS = {
+    "age/kernel": np.array([[0, 20, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]),
+    "age/bias": np.array([-20, np.log(3), -20, 0]),
+    "gender/kernel": np.array([[0], [0], [2]]),
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+def estimator(folder: Path, **changes: Any) -> Estimator:
+    artefact.save(folder, METADATA | changes, {"estimator": GRAPH}, WEIGHTS, half=False)
+    return Estimator(artefact.load(folder), runtimes.get("numpy"))
+
+
+def crops(*colours: tuple[int, int, int]) -> NDArray[np.uint8]:
+    return np.array(
+        [np.broadcast_to(np.array(colour, np.uint8), (SIZE, SIZE, 3)) for colour in colours]
+    )
+
+
+BLACK, RED, BLUE = (0, 0, 0), (255, 0, 0), (0, 0, 255)
+
+
+def test_the_age_distribution(folder: Path) -> None:
+    (black,) = estimator(folder).estimate(crops(BLACK))
+    assert black.ages.dtype == np.float32
+    np.testing.assert_allclose(black.ages, [0, 0.75, 0, 0.25], atol=1e-6)
+    assert black.age == pytest.approx(0.75 * 11 + 0.25 * 13)
+
+
+def test_the_interval_holds_the_middle_80_percent(folder: Path) -> None:
+    (black,) = estimator(folder).estimate(crops(BLACK))
+    assert black.age_low == pytest.approx(10.5 + 0.1 / 0.75)
+    assert black.age_high == pytest.approx(12.5 + 0.15 / 0.25)
+
+
+def test_gender(folder: Path) -> None:
+    black, blue = estimator(folder).estimate(crops(BLACK, BLUE))
+    assert black.p_female == pytest.approx(0.5)
+    assert blue.p_female == pytest.approx(1 / (1 + np.exp(-2)))
+
+
+def test_gender_of_a_model_whose_positive_class_is_male(folder: Path) -> None:
+    outputs = METADATA["outputs"] | {"gender": {"type": "logit", "positive": "male"}}
+    (blue,) = estimator(folder, outputs=outputs).estimate(crops(BLUE))
+    assert blue.p_female == pytest.approx(1 / (1 + np.exp(2)))
+
+
+def test_each_crop_is_judged_alone(folder: Path) -> None:
+    model = estimator(folder)
+    together = model.estimate(crops(BLACK, RED, BLUE))
+    for colour, one in zip((BLACK, RED, BLUE), together, strict=True):
+        (alone,) = model.estimate(crops(colour))
+        assert (alone.age, alone.p_female) == pytest.approx((one.age, one.p_female))
+
+
+def test_no_crops(folder: Path) -> None:
+    assert estimator(folder).estimate(np.empty((0, SIZE, SIZE, 3), np.uint8)) == []
+
+
+def test_calibration(folder: Path) -> None:
+    calibrated = estimator(
+        folder,
+        calibration={"age_temperature": 2.0, "gender_temperature": 4.0, "age_shift": 1.5},
+    )
+    (blue,) = calibrated.estimate(crops(BLUE))
+    odds = np.sqrt(3)
+    # A temperature of 2 takes the square root of the odds; the shift moves the mean.
+    assert blue.age == pytest.approx((11 * odds + 13) / (odds + 1) + 1.5, abs=1e-3)
+    assert blue.p_female == pytest.approx(1 / (1 + np.exp(-0.5)))
+
+
+def test_large_logits_do_not_overflow(folder: Path) -> None:
+    weights = WEIGHTS | {"gender/kernel": np.array([[0], [0], [-5000]])}
+    artefact.save(folder, METADATA, {"estimator": GRAPH}, weights, half=False)
+    model = Estimator(artefact.load(folder), runtimes.get("numpy"))
+    with np.errstate(all="raise", under="ignore"):
+        (blue,) = model.estimate(crops(BLUE))
+    assert blue.p_female == 0
+
+
+def test_geometry_and_size_come_from_the_model(folder: Path) -> None:
+    model = estimator(folder)
+    assert model.size == SIZE
+    assert model.geometry.right_eye == (0.7, 0.3)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        np.zeros((1, SIZE, SIZE + 1, 3), np.uint8),
+        np.zeros((SIZE, SIZE, 3), np.uint8),
+        np.zeros((1, SIZE, SIZE, 3), np.float32),
+    ],
+)
+def test_crops_of_another_shape_or_type(folder: Path, wrong: NDArray[np.uint8]) -> None:
+    with pytest.raises(ValueError, match=r"expected uint8 crops \(N, 4, 4, 3\), got"):
+        estimator(folder).estimate(wrong)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"input": {"size": SIZE}},
+        {"input": METADATA["input"] | {"colour": "BGR"}},
+        {"crop": {}},
+        {"outputs": {}},
+        {"outputs": METADATA["outputs"] | {"age": {"support": [0, 100]}}},
+        {"outputs": METADATA["outputs"] | {"gender": {"positive": "other"}}},
+        {"calibration": {"age_temperature": "warm"}},
+    ],
+)
+def test_a_model_that_does_not_describe_itself(folder: Path, changes: dict[str, Any]) -> None:
+    with pytest.raises(
+        ArtefactError, match=r"model\.json of 'by hand' does not describe .*: export the model"
+    ):
+        estimator(folder, **changes)
+
+
+def test_a_model_of_another_kind(folder: Path) -> None:
+    with pytest.raises(ArtefactError, match="is a detector, not an estimator"):
+        estimator(folder, kind="detector")

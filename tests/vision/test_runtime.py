@@ -1,0 +1,162 @@
+"""Every operation, on tensors small enough to compute by hand."""
+
+import numpy as np
+import pytest
+from numpy.typing import ArrayLike, NDArray
+
+from agegender_vision.graph import Graph, Node
+from agegender_vision.runtime import Network, runtimes
+
+
+def network(*nodes: Node, **weights: ArrayLike) -> Network:
+    arrays = {name: np.asarray(value, np.float32) for name, value in weights.items()}
+    return runtimes.get("numpy").compile(Graph(("image",), (nodes[-1].output,), nodes), arrays)
+
+
+def image(*rows: list[float]) -> NDArray[np.float32]:
+    """One picture of one channel, (1, H, W, 1)."""
+    return np.array(rows, np.float32)[None, :, :, None]
+
+
+def conv(**options: object) -> Node:
+    weights = {"kernel": "kernel"} | {
+        role: role for role in ("bias", "alpha") if options.pop(role, False)
+    }
+    return Node("conv2d", "out", ("image",), weights, **options)  # type: ignore[arg-type]
+
+
+RAMP = image([1, 2, 3], [4, 5, 6], [7, 8, 9])
+CORNERS = np.array([[1, 0], [0, -1]], np.float32).reshape(2, 2, 1, 1)
+
+
+def test_conv2d_is_a_correlation() -> None:
+    (output,) = network(conv(), kernel=CORNERS)(RAMP)
+    # 1 - 5, 2 - 6; 4 - 8, 5 - 9
+    np.testing.assert_array_equal(output, image([-4, -4], [-4, -4]))
+
+
+def test_conv2d_adds_its_bias() -> None:
+    (output,) = network(conv(bias=True), kernel=CORNERS, bias=[10])(RAMP)
+    np.testing.assert_array_equal(output, image([6, 6], [6, 6]))
+
+
+def test_conv2d_pads_with_zeros_top_bottom_left_right() -> None:
+    (output,) = network(conv(padding=(1, 0, 0, 2)), kernel=CORNERS)(RAMP)
+    np.testing.assert_array_equal(output, image([-2, -3, 0, 0], [-4, -4, 3, 0], [-4, -4, 6, 0]))
+
+
+def test_conv2d_strides() -> None:
+    (output,) = network(conv(stride=2), kernel=np.ones((1, 1, 1, 1)))(RAMP)
+    np.testing.assert_array_equal(output, image([1, 3], [7, 9]))
+
+
+def test_conv2d_mixes_channels() -> None:
+    pixel = np.array([[[[1, 2, 3]]]], np.float32)
+    kernel = np.array([[1, 10], [2, 20], [3, 30]], np.float32).reshape(1, 1, 3, 2)
+    (output,) = network(conv(), kernel=kernel)(pixel)
+    np.testing.assert_array_equal(output, [[[[14, 140]]]])
+
+
+def test_relu() -> None:
+    (output,) = network(conv(activation="relu"), kernel=np.ones((1, 1, 1, 1)))(image([-1, 0, 2]))
+    np.testing.assert_array_equal(output, image([0, 0, 2]))
+
+
+def test_prelu_has_a_slope_for_each_channel() -> None:
+    (output,) = network(
+        conv(activation="prelu", alpha=True),
+        kernel=np.ones((1, 1, 1, 2)),
+        alpha=[0.5, -2],
+    )(image([-4, 3]))
+    np.testing.assert_array_equal(output, [[[[-2, 8], [3, 3]]]])
+
+
+def test_max_pool() -> None:
+    (output,) = network(Node("max_pool", "out", ("image",), size=2, stride=1))(RAMP)
+    np.testing.assert_array_equal(output, image([5, 6], [8, 9]))
+
+
+def test_max_pool_padding_never_wins() -> None:
+    pool = Node("max_pool", "out", ("image",), size=2, stride=2, padding=(0, 1, 0, 1))
+    (output,) = network(pool)(-RAMP)
+    np.testing.assert_array_equal(output, image([-1, -3], [-7, -9]))
+
+
+def test_add() -> None:
+    double = Node("conv2d", "double", ("image",), {"kernel": "two"})
+    total = Node("add", "out", ("image", "double"), activation="relu")
+    (output,) = network(double, total, two=np.full((1, 1, 1, 1), 2))(image([-1, 5]))
+    np.testing.assert_array_equal(output, image([0, 15]))
+
+
+def test_global_average_pool() -> None:
+    (output,) = network(Node("global_average_pool", "out", ("image",)))(RAMP)
+    np.testing.assert_array_equal(output, [[5]])
+
+
+def test_flatten_is_row_major_with_channels_last() -> None:
+    pictures = np.arange(24, dtype=np.float32).reshape(2, 2, 2, 3)
+    (output,) = network(Node("flatten", "out", ("image",)))(pictures)
+    np.testing.assert_array_equal(output, pictures.reshape(2, 12))
+
+
+def test_dense() -> None:
+    flat = Node("flatten", "flat", ("image",))
+    dense = Node(
+        "dense",
+        "out",
+        ("flat",),
+        {"kernel": "kernel", "bias": "bias", "alpha": "alpha"},
+        activation="prelu",
+    )
+    (output,) = network(flat, dense, kernel=[[1, 2], [3, -4]], bias=[10, 0], alpha=[1, 0.25])(
+        image([1, 2])
+    )
+    # 1 + 6 + 10; 2 - 8 = -6, times 0.25
+    np.testing.assert_array_equal(output, [[17, -1.5]])
+
+
+def test_softmax_is_over_the_last_axis_and_does_not_overflow() -> None:
+    pixels = np.array([[[[0, np.log(3)]]], [[[1000, 0]]]], np.float32)
+    (output,) = network(Node("softmax", "out", ("image",)))(pixels)
+    expected = np.array([[[[0.25, 0.75]]], [[[1, 0]]]])
+    np.testing.assert_allclose(output, expected, rtol=1e-6)
+
+
+def convolved_slowly(
+    pictures: NDArray[np.float32], kernel: NDArray[np.float32], stride: int
+) -> NDArray[np.float32]:
+    batch, side = pictures.shape[:2]
+    size, filters = kernel.shape[0], kernel.shape[3]
+    steps = (side - size) // stride + 1
+    output = np.zeros((batch, steps, steps, filters), np.float32)
+    for n, y, x in np.ndindex(batch, steps, steps):
+        top, left = y * stride, x * stride
+        window = pictures[n, top : top + size, left : left + size]
+        output[n, y, x] = np.tensordot(window, kernel, 3)
+    return output
+
+
+@pytest.mark.parametrize(("size", "stride"), [(1, 1), (2, 1), (3, 1), (3, 2), (5, 2)])
+@pytest.mark.parametrize(("batch", "side"), [(1, 97), (1, 12), (7, 12)])
+def test_conv2d_equals_its_definition(size: int, stride: int, batch: int, side: int) -> None:
+    random = np.random.default_rng(0)
+    pictures = random.normal(size=(batch, side, side, 3)).astype(np.float32)
+    kernel = random.normal(size=(size, size, 3, 6)).astype(np.float32)
+    (output,) = network(conv(stride=stride), kernel=kernel)(pictures)
+    np.testing.assert_allclose(
+        output, convolved_slowly(pictures, kernel, stride), rtol=1e-4, atol=1e-4
+    )
+
+
+def test_sizes_may_change_and_earlier_results_stay() -> None:
+    """Scratch memory is used again; what was handed out is not."""
+    net = network(conv(padding=(1, 1, 1, 1)), kernel=np.ones((3, 3, 1, 1)))
+    small, large = np.ones((1, 4, 4, 1), np.float32), np.ones((2, 9, 7, 1), np.float32)
+    (first,) = net(small)
+    before = first.copy()
+    net(large)
+    (again,) = net(small)
+    np.testing.assert_array_equal(first, before)
+    np.testing.assert_array_equal(again, before)
+    assert first[0, :, :, 0].tolist()[0] == [4, 6, 6, 4]
