@@ -86,7 +86,9 @@ def test_saving_leaves_only_the_model_behind(folder: Path) -> None:
 @pytest.mark.parametrize("name", ["model.json", "weights.npz"])
 def test_a_missing_file(folder: Path, name: str) -> None:
     (folder / name).unlink()
-    with pytest.raises(ArtefactError, match=rf"^[^(]*{name} is missing: copy the whole model folder"):
+    with pytest.raises(
+        ArtefactError, match=rf"^[^(]*{name} is missing: copy the whole model folder"
+    ):
         artefact.load(folder)
 
 
