@@ -19,6 +19,7 @@ from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from ..graph import Graph, Node, Weights
+from .blas import one_thread
 
 Tensor = NDArray[np.float32]
 Layer = Callable[..., Tensor]
@@ -60,8 +61,9 @@ class _NumpyNetwork:
         image = self._scratch.take("input", batch.shape[3:] + batch.shape[1:3] + batch.shape[:1])
         np.copyto(image, batch.transpose(3, 1, 2, 0))
         tensors = {self._graph.inputs[0]: image}
-        for node, layer in zip(self._graph.nodes, self._layers, strict=True):
-            tensors[node.output] = layer(*(tensors[name] for name in node.inputs))
+        with one_thread():
+            for node, layer in zip(self._graph.nodes, self._layers, strict=True):
+                tensors[node.output] = layer(*(tensors[name] for name in node.inputs))
         return tuple(_batch_first(tensors[name]) for name in self._graph.outputs)
 
 
