@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from contextlib import nullcontext
 from pathlib import Path
@@ -157,7 +158,7 @@ def evaluate(
     from trainer.data import faces
     from trainer.evaluation import report
     from trainer.evaluation.predictions import Predictions, logits
-    from trainer.run import CALIBRATION, CHECKPOINT, CONFIG
+    from trainer.run import CALIBRATION, CHECKPOINT, CONFIG, METRICS
 
     settings = config.load(_existing(model / CONFIG, "a run's settings"))
     network = keras.saving.load_model(_existing(model / CHECKPOINT, "a trained model"))
@@ -168,7 +169,7 @@ def evaluate(
     result = report.report(held_out, found)
     output = output or model
     output.mkdir(parents=True, exist_ok=True)
-    path = output / "metrics.json"
+    path = output / METRICS
     every = json.loads(path.read_text("utf-8")) if path.exists() else {}
     every[split] = {**every.get(split, {}), **result}
     path.write_text(json.dumps(every, indent=1) + "\n", "utf-8")
@@ -183,14 +184,18 @@ def export_estimator(
     run: Annotated[Path, typer.Argument(help="A finished run.")],
     output: Annotated[Path, typer.Argument(help="Folder for model.json and weights.npz.")],
     licence: Annotated[str, typer.Option(help="Terms of the model, for its users.")] = "Apache-2.0",
+    bare: Annotated[
+        bool, typer.Option("--bare", help="Only these two, not checkpoint, figures and card.")
+    ] = False,
 ) -> None:
     """Write a trained model as an artefact, and check that it answers as Keras does."""
     import keras
 
     from trainer import config
     from trainer.data import faces
-    from trainer.export.artefact import export
-    from trainer.run import CALIBRATION, CHECKPOINT, CONFIG
+    from trainer.evaluation.card import card
+    from trainer.export.artefact import ExportError, export
+    from trainer.run import CALIBRATION, CHECKPOINT, CONFIG, METRICS
 
     settings = config.load(_existing(run / CONFIG, "a run's settings"))
     network = keras.saving.load_model(_existing(run / CHECKPOINT, "a trained model"))
@@ -203,8 +208,20 @@ def export_estimator(
         "training_data": [path.name for path in sources],
     }
     images = faces.plain_views(sample, settings.model.size).astype("uint8")
-    difference = export(network, output, description, temperatures, images)
+    try:
+        difference = export(network, output, description, temperatures, images)
+    except ExportError as error:
+        raise InputError(f"{run}: {error}") from error
     typer.echo(f"{output}: differs from Keras by {difference:.1e} on {len(images)} faces")
+    if bare:
+        return
+    for path in (run / CONFIG, run / CHECKPOINT, run / CALIBRATION, *run.glob("*.png")):
+        shutil.copyfile(path, output / path.name)
+    shutil.copyfile(
+        _existing(run / METRICS, "figures, from `agegender evaluate`"), output / METRICS
+    )
+    (output / "card.md").write_text(card(output), "utf-8")
+    typer.echo(f"{output / 'card.md'}: the model card")
 
 
 @export_app.command("mtcnn")

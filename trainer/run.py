@@ -17,6 +17,7 @@ from trainer.errors import InputError
 CONFIG = "config.toml"
 CHECKPOINT = "checkpoint.keras"
 CALIBRATION = "calibration.json"
+METRICS = "metrics.json"
 PACKAGES = ("agegender", "keras", "numpy", "pillow", "tensorflow-cpu", "tensorflow")
 
 

@@ -79,7 +79,7 @@ def view(
         _affine(side, size, augmentation, random),
         Image.Resampling.BILINEAR,
     )
-    pixels: NDArray[np.uint8] = np.asarray(image)
+    pixels = np.asarray(image, np.uint8)
     if augmentation.colour or augmentation.grey:
         pixels = _recolour(pixels, augmentation, random)
     if random.random() < augmentation.erase:
@@ -117,4 +117,5 @@ def _recolour(
     gain = np.float32(brightness * contrast)
     offset = np.float32(brightness * (1 - contrast) * mean)
     changed = pixels.reshape(-1, 3).astype(np.float32) @ (gain * mix.T) + offset
-    return np.clip(changed, 0, 255).astype(np.uint8).reshape(pixels.shape)
+    bytes_: NDArray[np.uint8] = np.clip(changed, 0, 255).astype(np.uint8)
+    return bytes_.reshape(pixels.shape)

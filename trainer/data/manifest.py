@@ -88,7 +88,7 @@ def _refuse(path: Path, table: pd.DataFrame, column: str, bad: pd.Series, want: 
     if bad.any():
         row = int(bad.to_numpy().argmax())
         msg = (
-            f"{path}, line {row + 2}: {column} is {table[column].iloc[row]!r}, it must be "
+            f"{path}, line {row + 2}: {column} is '{table[column].iloc[row]}', it must be "
             f"{want} ({int(bad.sum())} such lines). Correct or empty the cell."
         )
         raise InputError(msg)

@@ -1,0 +1,68 @@
+"""Real faces for the trainer's tests: two photographs that ship with other packages."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import matplotlib as mpl
+import pandas as pd
+import pytest
+import skimage
+from PIL import Image
+
+from agegender_vision import frame
+from agegender_vision.align import align
+from agegender_vision.engine import detectors
+from agegender_vision.runtime import runtimes
+from trainer.data import manifest
+from trainer.data.faces import GEOMETRY
+
+ROOT = Path(__file__).parents[2]
+SHARED = ROOT.parent / "shared" / "data"
+
+ASTRONAUT = Path(skimage.__file__).parent / "data" / "astronaut.png"
+"""Eileen Collins, in her thirties."""
+HOPPER = Path(mpl.get_data_path()) / "sample_data" / "grace_hopper.jpg"
+"""Grace Hopper, in her late seventies."""
+NO_FACE = Path(skimage.__file__).parent / "data" / "coffee.png"
+
+
+def agegender(*arguments: object, check: bool = True) -> subprocess.CompletedProcess[str]:
+    """Run the command line as a user does."""
+    done = subprocess.run(
+        [sys.executable, "-m", "trainer", *map(str, arguments)],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'src'}", "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    assert not check or done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The labelled faces beside the project."""
+    if not SHARED.is_dir():
+        pytest.skip("needs the faces of ../shared/data, which are not part of the project")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def two_faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A manifest of two real faces with partial labels, each in training and validation."""
+    folder = tmp_path_factory.mktemp("two_faces")
+    detect = detectors.get("mtcnn")(runtime=runtimes.get("numpy"), min_face_size=40).detect
+    rows = []
+    for name, path, low, high in (("collins", ASTRONAUT, 30, 39), ("hopper", HOPPER, 77, 77)):
+        image = frame.read(path)
+        crop = align(image, detect(image)[0].landmarks, GEOMETRY, 96)
+        Image.fromarray(crop).save(folder / f"{name}.png")
+        label = {"age_low": low, "age_high": high, "gender": "female", "sha256": ""}
+        rows += [{"file": f"{name}.png", "split": split} | label for split in ("train", "val")]
+    table = pd.DataFrame(rows).assign(subject=None, age=None)
+    manifest.write(table, folder / "manifest.csv")
+    return folder

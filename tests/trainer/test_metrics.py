@@ -1,0 +1,54 @@
+"""Metrics on values small enough to compute by hand."""
+
+import numpy as np
+import pytest
+
+from trainer.evaluation import metrics
+from trainer.evaluation.calibration import calibrate
+from trainer.evaluation.predictions import Predictions
+
+AGE = np.array([10.0, 20.0, 30.0, 40.0])
+SAID = np.array([10.0, 23.0, 26.0, 52.0])
+
+
+def test_age_errors() -> None:
+    assert metrics.mean_absolute_error(AGE, SAID) == (0 + 3 + 4 + 12) / 4
+    assert metrics.root_mean_squared_error(AGE, SAID) == pytest.approx(np.sqrt(169 / 4))
+    assert metrics.cumulative_score(AGE, SAID, 5) == 0.75
+
+
+def test_bands_exact_and_one_off() -> None:
+    low, high = np.array([20.0, 30, 70, 0]), np.array([29.0, 39, 100, 2])
+    said = np.array([25.0, 41.0, 45.0, 2.9])
+    assert metrics.band_accuracy(low, high, said, metrics.FAIRFACE_BANDS) == (0.5, 0.75)
+
+
+def test_accuracy_and_its_calibration() -> None:
+    female, p = np.array([1.0, 1, 0, 0]), np.array([0.9, 0.9, 0.9, 0.1])
+    assert metrics.accuracy(female, p) == 0.75
+    # All four answers are 90 % sure and three are right.
+    assert metrics.expected_calibration_error(female, p) == pytest.approx(0.15)
+
+
+def test_an_interval_covers_the_label_it_overlaps() -> None:
+    low, high = np.array([20.0, 30.0]), np.array([29.0, 30.0])
+    assert metrics.coverage(low, high, np.array([28.0, 31.0]), np.array([35.0, 40.0])) == 0.5
+
+
+def test_predictions_of_logits() -> None:
+    logits = np.full((1, 101), -50.0, np.float32)
+    logits[0, [20, 40]] = 0
+    found = Predictions.from_logits(logits, np.array([[0.0]], np.float32))
+    assert found.age == pytest.approx([30])
+    assert [float(bound[0]) for bound in found.interval(0.8)] == [20, 40]
+    assert found.p_female == pytest.approx([0.5])
+
+
+def test_calibration_finds_the_temperature_that_was_applied() -> None:
+    random = np.random.default_rng(0)
+    honest = random.normal(0, 2, (4000, 1)).astype(np.float32)
+    female = (random.random(4000) < 1 / (1 + np.exp(-honest[:, 0]))).astype(np.float32)
+    unknown = np.full((4000, 2), np.nan, np.float32)
+    found = calibrate(np.zeros((4000, 101), np.float32), honest * 2, unknown, female)
+    assert found["gender_temperature"] == pytest.approx(2, abs=0.15)
+    assert found["age_temperature"] == 1

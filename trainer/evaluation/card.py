@@ -1,0 +1,140 @@
+"""The model card (Mitchell et al., FAT* 2019), from what training and evaluation left."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from agegender_vision import artefact
+from trainer import config
+from trainer.evaluation.report import TITLES, shown
+from trainer.run import CONFIG, METRICS
+
+SOURCES = {
+    "utkface": "UTKFace: exact ages and gender; non-commercial research only",
+    "fairface": "FairFace (Karkkainen and Joo, WACV 2021): age bands and gender; CC BY 4.0",
+    "lfw": "Labeled Faces in the Wild: faces without labels, for pretraining; research",
+    "fgnet": "FG-NET: exact ages; research only",
+}
+
+CARD = Template("""\
+# $name
+
+A convolutional network that estimates age and gender from an aligned face of
+$size x $size pixels: the encoder of a stacked denoising autoencoder, with a distribution
+over the years 0 to 100 and one logit for "female" on top. $parameters parameters,
+$kilobytes kB as shipped. Input and output are described in `model.json`, the training in
+`config.toml`.
+
+Licence of the weights: $licence.
+
+## Training data
+
+$sources
+
+Splits are exclusive by subject where subjects are known. Nothing of `val` or `test` was
+trained on; `val` chose the temperatures that calibrate the probabilities.
+
+## Figures
+
+$figures
+
+## By decade of true age
+
+$decades
+
+## By group, as labelled by the source
+
+$groups
+
+## Made by
+
+```sh
+$commands
+```
+
+## Use
+
+Meant for indicative statistics over many people: how many of which age band, roughly.
+Not for deciding anything about a single person: no age verification, no access, no
+prices, no surveillance. "Gender" is a guess at how a face looks to those who labelled the
+data, in two classes, and says nothing about identity. Errors grow where the training data
+are thin: above 70, and for babies' gender. The tables above say by how much.
+""")
+
+
+def card(folder: Path) -> str:
+    """Return the card of an exported and evaluated model, as Markdown.
+
+    Parameters
+    ----------
+    folder
+        Holds `config.toml`, `metrics.json` and the artefact.
+    """
+    settings = config.load(folder / CONFIG)
+    exported = artefact.load(folder)
+    metrics: dict[str, dict[str, Any]] = json.loads((folder / METRICS).read_text("utf-8"))
+    columns = {
+        f"{name} {split}": part for split, parts in metrics.items() for name, part in parts.items()
+    }
+    return CARD.substitute(
+        name=exported.name,
+        size=exported.metadata["input"]["size"],
+        parameters=f"{sum(weight.size for weight in exported.weights.values()):,}",
+        kilobytes=f"{(folder / artefact.WEIGHTS).stat().st_size / 1000:,.0f}",
+        licence=exported.licence,
+        sources="\n".join(
+            f"- {SOURCES.get(name, name)}" for name in exported.metadata["training_data"]
+        ),
+        figures=_figures(columns),
+        decades="\n\n".join(_records(n, part["by_decade"]) for n, part in columns.items()).strip(),
+        groups="\n\n".join(_records(n, part["by_group"]) for n, part in columns.items()).strip(),
+        commands="\n".join(_commands(settings, folder, sorted(metrics))),
+    )
+
+
+def _figures(columns: dict[str, Any]) -> str:
+    rows = []
+    for key, meaning in TITLES.items():
+        values = [part["figures"].get(key) for part in columns.values()]
+        if any(value is not None for value in values):
+            rows.append([meaning, *("-" if v is None else shown(key, v) for v in values)])
+    return _table(["", *columns], rows)
+
+
+def _records(name: str, records: list[dict[str, Any]]) -> str:
+    if not records:
+        return ""
+    rows = [
+        ["-" if value is None else _cell(key, value) for key, value in record.items()]
+        for record in records
+    ]
+    return f"### {name}\n\n{_table(list(records[0]), rows)}"
+
+
+def _cell(key: str, value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return shown("gender" if key == "accuracy" else key, value)
+
+
+def _table(header: list[str], rows: list[list[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _commands(settings: config.Config, folder: Path, splits: list[str]) -> list[str]:
+    run = f"runs/{settings.model.name}"
+    sources = [*settings.data.manifests, *settings.data.unlabeled]
+    return [
+        *(
+            f"scripts/agegender data prepare {path.name} --source ../shared/data/faces96"
+            for path in sources
+        ),
+        f"scripts/agegender pretrain --config {folder / CONFIG} --run {run}",
+        f"scripts/agegender train --run {run} --resume",
+        *(f"scripts/agegender evaluate {run} --split {split}" for split in splits),
+        f"scripts/agegender export estimator {run} {folder}",
+    ]
