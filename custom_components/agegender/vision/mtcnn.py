@@ -323,7 +323,7 @@ def _unsuppressed(
     of_smaller
         Measure the intersection against the smaller box, not against the union.
     """
-    order = np.argsort(-scores, kind="stable")
+    order: NDArray[np.intp] = np.argsort(-scores, kind="stable")
     left, top, right, bottom = boxes[order].T
     areas = (right - left) * (bottom - top)
     kept = np.ones(len(order), bool)
@@ -339,4 +339,5 @@ def _unsuppressed(
             whole = areas[one] + areas[all_] - shared
         better = np.arange(stop)[None, :] < np.arange(start, stop)[:, None]
         kept[start:stop] = ~((shared > threshold * whole) & better).any(axis=1)
-    return order[kept]
+    best: NDArray[np.intp] = order[kept]
+    return best
