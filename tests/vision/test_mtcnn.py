@@ -1,5 +1,6 @@
 """Faces in photographs that anyone has. How it agrees with others: test_agreement.py."""
 
+import importlib
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from agegender_vision import artefact
 from agegender_vision.artefact import ArtefactError
 from agegender_vision.detector import Detection
 from agegender_vision.frame import read
-from agegender_vision.mtcnn import Mtcnn
+from agegender_vision.mtcnn import WEIGHTS, Mtcnn
 
 
 def overlap(one: Detection, other: Detection) -> float:
@@ -154,3 +155,22 @@ def test_weights_of_another_detector(tmp_path: Path) -> None:
     artefact.save(tmp_path, {"name": "other", "kind": "detector", "licence": "CC0"}, {}, {})
     with pytest.raises(ArtefactError, match=r"model\.json has no network 'pnet'"):
         Mtcnn(weights=tmp_path)
+
+
+def test_the_shipped_weights_are_the_packages(tmp_path: Path) -> None:
+    """The trainer's command makes them again, attribution included."""
+    pytest.importorskip(
+        "mtcnn", reason="converts the mtcnn package's weights, which the trainer's environment has"
+    )
+    convert = importlib.import_module("trainer.export.mtcnn").convert
+    convert(tmp_path)
+    shipped, made = artefact.load(WEIGHTS), artefact.load(tmp_path)
+    assert (shipped.name, shipped.licence) == (made.name, made.licence) == ("mtcnn", "MIT")
+    assert shipped.graphs == made.graphs
+    assert shipped.weights.keys() == made.weights.keys()
+    for name, weight in made.weights.items():
+        np.testing.assert_array_equal(shipped.weights[name], weight)
+    licence = (WEIGHTS / "LICENSE").read_text(encoding="utf-8")
+    assert licence == (tmp_path / "LICENSE").read_text(encoding="utf-8")
+    assert "Copyright (c) 2019-2024 Iván de Paz Centeno" in licence
+    assert "Permission is hereby granted, free of charge" in licence
