@@ -22,7 +22,7 @@ print(before, *inside, blas.thread_count())
 
 def test_one_thread_inside_the_block_and_as_many_as_before_after_it() -> None:
     # A process of its own: the number of threads is chosen when NumPy is loaded.
-    answer = subprocess.run(  # noqa: S603  our own interpreter
+    answer = subprocess.run(
         [sys.executable, "-c", PROGRAM],
         env={"PYTHONPATH": ":".join(sys.path), "OPENBLAS_NUM_THREADS": "2"},
         capture_output=True,

@@ -119,10 +119,10 @@ def test_numpy_and_pillow_are_all_it_needs(
     make = [uv, "venv", "--quiet", "--python", sys.executable, str(alone)]
     fill = [uv, "pip", "install", "--quiet", "--no-deps", "--python", str(python), *pins]
     for command in (make, fill):
-        subprocess.run(command, check=True)  # noqa: S603  our own commands
+        subprocess.run(command, check=True)
     # A copy, so that nothing else of the repository can be imported.
     shutil.copytree(PACKAGE, tmp_path / "code" / "agegender_vision")
-    output = subprocess.run(  # noqa: S603  our own command
+    output = subprocess.run(
         [python, "-c", ALONE, grace_hopper_file],
         env={"PYTHONPATH": str(tmp_path / "code"), "OMP_NUM_THREADS": "1"},
         cwd=tmp_path,

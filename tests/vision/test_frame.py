@@ -223,7 +223,7 @@ def decoded_alone(path: Path, max_side: int) -> tuple[float, float, str]:
     """Decode in a process of its own: seconds, MiB more than before, and the result."""
     if not Path("/proc/self/status").exists():
         pytest.skip("reads a process's peak memory from /proc, which is not here")
-    output = subprocess.run(  # noqa: S603  our own command
+    output = subprocess.run(
         [sys.executable, "-c", HUNDRED_MEGAPIXELS, path, str(max_side)],
         env={"PYTHONPATH": str(Path(__file__).parents[2] / "src")},
         check=True,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from importlib.metadata import distribution, version
-from importlib.resources import as_file, files
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -83,10 +83,13 @@ def _stored(network: str) -> list[NDArray[np.float32]]:
 
     The package's file is a pickle; it is trusted as the package's code is.
     """
-    import joblib  # type: ignore[import-untyped]  # noqa: PLC0415  only conversion needs it
+    import joblib  # type: ignore[import-untyped]  # noqa: PLC0415  only conversion needs them
+    import lz4.frame  # type: ignore[import-untyped]  # noqa: PLC0415
 
-    with as_file(files(f"{PACKAGE}.assets.weights") / f"{network}.lz4") as path:
-        weights: list[NDArray[np.float32]] = joblib.load(path)
+    path = files(f"{PACKAGE}.assets.weights") / f"{network}.lz4"
+    # Opened here: joblib's own opening leaves a reader that complains when collected.
+    with path.open("rb") as compressed, lz4.frame.open(compressed) as content:
+        weights: list[NDArray[np.float32]] = joblib.load(content)
     return weights
 
 
