@@ -138,7 +138,7 @@ def _line(camera: cameras.WatchedCamera, states: dict[str, str]) -> str:
     if camera.people not in states or states[camera.people] == "unknown":
         return ""
     if states[camera.people] == "unavailable":
-        return "unavailable"
+        return "no frame"
     ages = ", ".join(
         f"{states[sensor]} aged {band}"
         for band, sensor in camera.ages.items()

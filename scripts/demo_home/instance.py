@@ -24,6 +24,9 @@ STOP_TIMEOUT = 60
 """Seconds."""
 CONFIGURATION = """\
 # Written once by scripts/develop; yours to change.
+homeassistant:
+  name: Demo home
+  country: GB
 config:
 frontend:
 history:

@@ -1,0 +1,62 @@
+"""The program of scripts/develop, and a browser in front of it."""
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.e2e.program import PATIENCE, Program
+
+
+@pytest.fixture(autouse=True)
+def verify_cleanup() -> None:
+    """Replace a fixture of Home Assistant's test package: this one runs outside the test."""
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
+    """The program, with a frame of every camera counted."""
+    folder = tmp_path_factory.mktemp("develop")
+    program = Program(folder / "config", folder / "demo").start()
+    try:
+        program.wait_for_counts()
+        yield program
+    finally:
+        if not program.ended:
+            program.press_ctrl_c()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    chromium = next(
+        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+    )
+    assert chromium, "no Chromium here: install it with `scripts/setup browser`"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium,
+            args=[
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-quic",
+                "--disable-sync",
+                "--no-first-run",
+            ],
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def dashboard(program: Program, browser: Browser) -> Iterator[Page]:
+    """The dashboard, after signing in as the program says."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(PATIENCE * 1000)
+    page.goto(program.printed("Dashboard"))
+    page.locator("input[name=username]").fill(program.printed("User"))
+    page.locator("input[name=password]").fill(program.printed("Password"))
+    page.keyboard.press("Enter")
+    page.locator("hui-tile-card").first.wait_for()
+    yield page
+    page.close()
