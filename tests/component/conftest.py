@@ -11,11 +11,12 @@ import json
 import logging
 from pathlib import Path
 import shutil
+from types import MappingProxyType
 from typing import Any, override
 
 from homeassistant.components.camera import Camera
 from homeassistant.components.camera.const import DATA_COMPONENT
-from homeassistant.config_entries import ConfigSubentryData
+from homeassistant.config_entries import ConfigSubentry
 from homeassistant.const import CONF_FILE_PATH, CONF_NAME, STATE_UNAVAILABLE
 from homeassistant.core import HomeAssistant
 from homeassistant.util import dt as dt_util, slugify
@@ -36,7 +37,7 @@ from custom_components.agegender.const import (
 )
 from custom_components.agegender.vision.engine import BUNDLED_MODEL
 
-INTERVAL = 5
+INTERVAL = 60  # seconds; far longer than any test takes
 ENGINE = {CONF_AGE_BANDS: "household", CONF_RUNTIME: "numpy"}
 
 
@@ -156,15 +157,16 @@ async def wilful(hass: HomeAssistant, add_camera: AddCamera) -> WilfulCamera:
     return camera
 
 
-def watched(camera: FileCamera, **settings: Any) -> ConfigSubentryData:
-    """A camera subentry as the flow makes it."""
-    return ConfigSubentryData(
-        data={
-            CONF_CAMERA: camera.entity_id,
-            CONF_INTERVAL: INTERVAL,
-            CONF_MIN_FACE_SIZE: 40,
-            **settings,
-        },
+def as_subentry(camera: FileCamera, interval: float = INTERVAL) -> ConfigSubentry:
+    """A camera's subentry as the flow makes it."""
+    return ConfigSubentry(
+        data=MappingProxyType(
+            {
+                CONF_CAMERA: camera.entity_id,
+                CONF_INTERVAL: interval,
+                CONF_MIN_FACE_SIZE: 40,
+            }
+        ),
         subentry_type=SUBENTRY_CAMERA,
         title=camera.name,
         unique_id=camera.entity_id,
@@ -176,12 +178,15 @@ def watch(hass: HomeAssistant) -> Watch:
     """Set up the integration on cameras and wait for their first frames."""
 
     async def start(
-        *cameras: FileCamera, engine: Mapping[str, Any] = ENGINE, wait: bool = True
+        *cameras: FileCamera,
+        engine: Mapping[str, Any] = ENGINE,
+        interval: float = INTERVAL,
+        wait: bool = True,
     ) -> MockConfigEntry:
         entry = MockConfigEntry(
             domain=DOMAIN,
             data=engine,
-            subentries_data=[watched(camera) for camera in cameras],
+            subentries_data=[as_subentry(camera, interval).as_dict() for camera in cameras],
         )
         entry.add_to_hass(hass)
         await hass.config_entries.async_setup(entry.entry_id)

@@ -266,16 +266,16 @@ async def test_a_reconfigured_interval_holds_at_once(
     (subentry,) = entry.subentries.values()
     before = set(entity_registry.entities)
 
-    result = await reconfigure_camera(hass, entry, subentry, choice(camera, interval=60))
+    result = await reconfigure_camera(hass, entry, subentry, choice(camera, interval=600))
     assert result["type"] is FlowResultType.ABORT
     assert result["reason"] == "reconfigure_successful"
     assert set(entity_registry.entities) == before
     assert camera.counts()["People in view"] == "1"
 
     camera.show(NOBODY)
-    await next_frame(hass, seconds=50)
+    await next_frame(hass, seconds=500)
     assert camera.counts()["People in view"] == "1"
-    await next_frame(hass, seconds=61)
+    await next_frame(hass, seconds=601)
     assert camera.counts()["People in view"] == "0"
 
 

@@ -25,11 +25,11 @@ from custom_components.agegender.vision.engine import BUNDLED_MODEL
 from .conftest import (
     DAMAGES,
     ENGINE,
-    INTERVAL,
     AddCamera,
     Damage,
     Watch,
     WilfulCamera,
+    as_subentry,
     next_frame,
     our_log,
     settle,
@@ -73,6 +73,21 @@ async def test_the_thread_ends_when_home_assistant_stops(
     assert our_log(caplog) == []
 
 
+async def test_a_camera_added_while_the_engine_loads_is_watched(
+    hass: HomeAssistant, add_camera: AddCamera, watch: Watch
+) -> None:
+    camera = await add_camera("hall")
+    entry = await watch()
+    await hass.config_entries.async_unload(entry.entry_id)
+
+    loading = hass.async_create_task(hass.config_entries.async_setup(entry.entry_id))
+    assert entry.state is ConfigEntryState.SETUP_IN_PROGRESS
+    hass.config_entries.async_add_subentry(entry, as_subentry(camera))
+    assert await loading
+    await settle(hass)
+    assert camera.available()
+
+
 async def test_a_reload_keeps_entities_and_devices(
     hass: HomeAssistant,
     device_registry: dr.DeviceRegistry,
@@ -100,13 +115,14 @@ async def test_a_reload_keeps_entities_and_devices(
 async def test_a_slow_camera_is_asked_for_one_frame_at_a_time(
     hass: HomeAssistant, wilful: WilfulCamera, watch: Watch
 ) -> None:
+    interval = FRAME_TIMEOUT / 2
     wilful.delivers.clear()
-    await watch(wilful.watched, wait=False)
+    await watch(wilful.watched, interval=interval, wait=False)
     assert wilful.requests == 1
 
     for _ in range(3):
         # Beyond the interval, within the time that a camera is given.
-        async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=INTERVAL + 1))
+        async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=interval + 1))
         await hass.async_block_till_done()
         await asyncio.sleep(0.05)
     assert wilful.requests == 1
@@ -116,7 +132,7 @@ async def test_a_slow_camera_is_asked_for_one_frame_at_a_time(
     await settle(hass)
     assert wilful.requests == 1
     assert wilful.watched.available()
-    await next_frame(hass)
+    await next_frame(hass, interval)
     assert wilful.requests == 2
 
 

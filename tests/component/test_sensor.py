@@ -71,7 +71,7 @@ async def test_counts_follow_the_frames(
     assert camera.counts()["People in view"] == "0"
 
     camera.show(WOMAN)
-    await next_frame(hass, seconds=INTERVAL - 2)
+    await next_frame(hass, seconds=INTERVAL - 10)
     assert camera.counts()["People in view"] == "0"
 
     await next_frame(hass)
