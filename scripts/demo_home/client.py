@@ -91,7 +91,7 @@ class Client:
 
     async def started(self) -> None:
         """Wait until Home Assistant has set up everything."""
-        while (await self.call("get_config"))["state"] != "RUNNING":
+        while (await self.call("get_config"))["state"] != "RUNNING":  # noqa: ASYNC110  # no event tells
             await asyncio.sleep(0.2)
 
     async def run_flow(self, kind: str, handler: str | list[str], data: Json) -> Json:

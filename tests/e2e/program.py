@@ -31,7 +31,7 @@ class Program:
 
     def start(self) -> Self:
         self.output.clear()
-        self._process = subprocess.Popen(  # noqa: S603
+        self._process = subprocess.Popen(
             self._command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
         threading.Thread(target=self._read, daemon=True).start()
