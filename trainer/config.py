@@ -35,7 +35,7 @@ class ModelConfig(_Section):
     channels: tuple[int, ...] = (16, 32, 64, 128)
     neck: int = Field(default=64, gt=0)
     hidden: int = Field(default=128, gt=0)
-    dropout: Fraction = 0.3
+    dropout: Fraction = 0.2
 
 
 class PretrainConfig(_Section):
@@ -60,7 +60,7 @@ class TrainConfig(_Section):
     epochs: int = Field(default=50, gt=0)
     steps: int = Field(default=120, gt=0)
     batch_size: int = Field(default=128, gt=0)
-    learning_rate: float = Field(default=2e-3, gt=0)
+    learning_rate: float = Field(default=1.5e-3, gt=0)
     warmup: Fraction = 0.05
     weight_decay: float = Field(default=0.03, ge=0)
     ema: float = Field(default=0.998, ge=0, lt=1)
@@ -69,7 +69,7 @@ class TrainConfig(_Section):
     gender_smoothing: Fraction = 0.05
     gender_weight: float = Field(default=1.0, ge=0)
     augmentation: Augmentation = Augmentation(
-        flip=0.5, rotate=6, zoom=0.06, shift=0.03, colour=0.25, grey=0.05, blur=0.1, erase=0.15
+        flip=0.5, rotate=6, zoom=0.06, shift=0.03, colour=0.25, grey=0.05, blur=0.1, erase=0.1
     )
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import pandas as pd
 import pytest
 
 from agegender_vision import artefact
-from trainer.run import CHECKPOINT
+from trainer.run import CHECKPOINT, CONFIG
 
 from .conftest import ROOT, agegender
 
@@ -57,11 +58,10 @@ def test_it_learns_two_faces_with_partial_labels(run: Path) -> None:
     assert log["two_faces0_gender"].iloc[-1] == 1
 
 
-def test_a_killed_run_resumes_to_the_same_weights(
-    run: Path, two_faces: Path, tmp_path: Path
-) -> None:
+def test_a_killed_run_resumes_to_the_same_weights(run: Path, tmp_path: Path) -> None:
     killed = tmp_path / "killed"
-    agegender("pretrain", "--run", killed, *settings(two_faces))
+    shutil.copytree(run / "pretrain", killed / "pretrain")
+    shutil.copyfile(run / CONFIG, killed / CONFIG)
     child = subprocess.Popen(
         [sys.executable, "-m", "trainer", "train", "--run", str(killed), "--resume"],
         cwd=ROOT,

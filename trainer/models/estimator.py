@@ -28,12 +28,16 @@ def build(config: ModelConfig) -> keras.Model:
     x = layers.Rescaling(1 / 127.5, -1.0, name="pixels")(image)
     x = stack(x)
     # Aligned faces keep each feature in its place, so the neck sees positions instead of
-    # their average.
-    x = layers.Conv2D(config.neck, 1, activation="relu", name="neck_conv")(x)
+    # their average. It normalises, because nothing bounds the scale of what the
+    # autoencoder has made of the features.
+    x = layers.Conv2D(config.neck, 1, use_bias=False, name="neck_conv")(x)
+    x = layers.BatchNormalization(momentum=0.98, name="neck_conv_norm")(x)
+    x = layers.Activation("relu", name="neck_conv_relu")(x)
     x = layers.Flatten(name="neck_flatten")(x)
-    x = layers.Dropout(config.dropout, name="neck_dropout")(x)
-    x = layers.Dense(config.hidden, activation="relu", name="neck_dense")(x)
-    x = layers.Dropout(config.dropout, name="head_dropout")(x)
+    x = layers.Dense(config.hidden, use_bias=False, name="neck_dense")(x)
+    x = layers.BatchNormalization(momentum=0.98, name="neck_dense_norm")(x)
+    x = layers.Activation("relu", name="neck_dense_relu")(x)
+    x = layers.Dropout(config.dropout, name="dropout")(x)
     heads = {
         "age": layers.Dense(YEARS, name="age")(x),
         "gender": layers.Dense(1, name="gender")(x),
