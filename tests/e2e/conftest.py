@@ -9,9 +9,18 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from tests.e2e.program import PATIENCE, Program
 
 
+# Home Assistant's test package gives each test an event loop, and looks after it. Here
+# Home Assistant runs outside the test, and the browser's driver has a loop of its own.
 @pytest.fixture(autouse=True)
-def verify_cleanup() -> None:
-    """Replace a fixture of Home Assistant's test package: this one runs outside the test."""
+def configure_event_loop() -> None: ...
+
+
+@pytest.fixture(autouse=True)
+def enable_event_loop_debug() -> None: ...
+
+
+@pytest.fixture(autouse=True)
+def verify_cleanup() -> None: ...
 
 
 @pytest.fixture(scope="module")
