@@ -43,6 +43,7 @@ from .const import (
 )
 from .vision.artefact import ArtefactError
 from .vision.census import PRESETS
+from .vision.engine import Engine
 from .vision.plugins import PluginError
 from .vision.runtime import runtimes
 from .worker import Worker
@@ -95,16 +96,13 @@ CAMERA_SCHEMA = vol.Schema(
 )
 
 
-async def _async_engine_error(hass: HomeAssistant, settings: Mapping[str, Any]) -> str | None:
-    """Load the engine as the entry would; return what is wrong with it."""
+async def _async_load_engine(hass: HomeAssistant, settings: Mapping[str, Any]) -> Engine:
+    """Load the engine as the entry would, on a thread that ends with it."""
     worker = Worker(hass, settings)
     try:
-        await worker.async_load(DEFAULT_MIN_FACE_SIZE)
-    except (ArtefactError, PluginError) as error:
-        return str(error)
+        return await worker.async_load(DEFAULT_MIN_FACE_SIZE)
     finally:
         await worker.async_shutdown()
-    return None
 
 
 class AgeGenderConfigFlow(ConfigFlow, domain=DOMAIN):
@@ -130,11 +128,21 @@ class AgeGenderConfigFlow(ConfigFlow, domain=DOMAIN):
             settings = {**user_input}
             if not settings.pop(CONF_ACKNOWLEDGED):
                 errors[CONF_ACKNOWLEDGED] = "not_acknowledged"
-            elif error := await _async_engine_error(self.hass, settings):
-                errors["base"] = "engine_unusable"
-                placeholders["error"] = error
             else:
-                return self.async_create_entry(title=TITLE, data=settings)
+                try:
+                    engine = await _async_load_engine(self.hass, settings)
+                except (ArtefactError, PluginError) as error:
+                    errors["base"] = "engine_unusable"
+                    placeholders["error"] = str(error)
+                else:
+                    return self.async_create_entry(
+                        title=TITLE,
+                        data=settings,
+                        description_placeholders={
+                            "model": engine.model_name,
+                            "licence": engine.licence,
+                        },
+                    )
         return self.async_show_form(
             step_id="user",
             data_schema=self.add_suggested_values_to_schema(NOTICE_SCHEMA, user_input),
@@ -150,9 +158,11 @@ class AgeGenderConfigFlow(ConfigFlow, domain=DOMAIN):
         errors: dict[str, str] = {}
         placeholders: dict[str, str] = {}
         if user_input is not None:
-            if error := await _async_engine_error(self.hass, user_input):
+            try:
+                await _async_load_engine(self.hass, user_input)
+            except (ArtefactError, PluginError) as error:
                 errors["base"] = "engine_unusable"
-                placeholders["error"] = error
+                placeholders["error"] = str(error)
             else:
                 return self.async_update_and_abort(entry, data=user_input)
         return self.async_show_form(

@@ -23,7 +23,7 @@ from custom_components.agegender.const import (
     DOMAIN,
     SUBENTRY_CAMERA,
 )
-from custom_components.agegender.vision.engine import BUNDLED_MODEL
+from custom_components.agegender.vision.engine import BUNDLED_MODEL, Engine
 
 from .conftest import (
     DAMAGES,
@@ -58,6 +58,12 @@ async def test_the_engine_is_set_up(hass: HomeAssistant) -> None:
     assert result["title"] == "Age and gender counts"
     assert result["data"] == ENGINE
     assert result["result"].state is ConfigEntryState.LOADED
+    # Some models may not be used for everything: whoever installs one is told.
+    engine = Engine.load()
+    assert result["description_placeholders"] == {
+        "model": engine.model_name,
+        "licence": engine.licence,
+    }
 
 
 async def test_the_notice_must_be_acknowledged(hass: HomeAssistant) -> None:
