@@ -63,7 +63,6 @@ class TrainConfig(_Section):
     learning_rate: float = Field(default=1.5e-3, gt=0)
     warmup: Fraction = 0.05
     weight_decay: float = Field(default=0.03, ge=0)
-    ema: float = Field(default=0.998, ge=0, lt=1)
     age_sigma: float = Field(default=2.0, gt=0)
     age_distance: float = Field(default=0.05, ge=0)
     gender_smoothing: Fraction = 0.05

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from agegender_vision import artefact
-from agegender_vision.estimator import Estimator
-from agegender_vision.runtime import runtimes
 import numpy as np
 import pandas as pd
 import pytest
 
+from agegender_vision import artefact
+from agegender_vision.estimator import Estimator
+from agegender_vision.runtime import runtimes
 from trainer.data import faces
 from trainer.data.registry import dataset
 from trainer.evaluation.predictions import Predictions

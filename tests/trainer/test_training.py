@@ -32,7 +32,6 @@ TINY = (
     "train.steps=10",
     "train.batch_size=8",
     "train.learning_rate=0.01",
-    "train.ema=0.8",
     "train.augmentation.erase=0",
 )
 

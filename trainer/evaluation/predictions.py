@@ -59,7 +59,6 @@ def logits(
     images: NDArray[np.float32],
     *,
     flip: bool = False,
-    callbacks: list[keras.callbacks.Callback] | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Run a Keras estimator on images (N, S, S, 3) in [0, 255].
 
@@ -69,9 +68,9 @@ def logits(
         Age logits (N, 101) and gender logits (N, 1); with `flip` the mean over the image
         and its mirror.
     """
-    out = model.predict(images, batch_size=256, verbose=0, callbacks=callbacks)
+    out = model.predict(images, batch_size=256, verbose=0)
     age, gender = np.asarray(out["age"]), np.asarray(out["gender"])
     if flip:
-        mirrored = logits(model, images[:, :, ::-1], callbacks=callbacks)
+        mirrored = logits(model, images[:, :, ::-1])
         age, gender = (age + mirrored[0]) / 2, (gender + mirrored[1]) / 2
     return age, gender

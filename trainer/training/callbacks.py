@@ -145,7 +145,7 @@ class Bar(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 class Validate(keras.callbacks.Callback):  # type: ignore[misc]
-    """Adds figures on held-out faces to the log every few epochs, with the averaged weights."""
+    """Adds figures on held-out faces to the log every few epochs."""
 
     def __init__(self, faces: Faces, size: int, every: int) -> None:
         super().__init__()
@@ -156,10 +156,7 @@ class Validate(keras.callbacks.Callback):  # type: ignore[misc]
         """Predict, and extend `logs` for the callbacks that follow."""
         if logs is None or ((epoch + 1) % self.every and epoch + 1 != self.params["epochs"]):
             return
-        averaged = []
-        if self.model.optimizer.use_ema:
-            averaged.append(keras.callbacks.SwapEMAWeights())
-        found = Predictions.from_logits(*logits(self.model, self.images, callbacks=averaged))
+        found = Predictions.from_logits(*logits(self.model, self.images))
         low, high = self.faces.ages.T
         exact = low == high
         known = ~np.isnan(self.faces.female)

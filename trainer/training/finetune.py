@@ -24,8 +24,7 @@ def train(
 ) -> Path:
     """Train the estimator; continues where a killed run stopped.
 
-    AdamW (Loshchilov and Hutter, ICLR 2019) under a warmed-up cosine, with an exponential
-    moving average of the weights, which is what is saved in the end.
+    AdamW (Loshchilov and Hutter, ICLR 2019) under a warmed-up cosine that ends at zero.
 
     Parameters
     ----------
@@ -60,8 +59,6 @@ def train(
                 warmup_steps=warmup,
             ),
             weight_decay=settings.weight_decay,
-            use_ema=settings.ema > 0,
-            ema_momentum=settings.ema or 0.99,
         ),
         loss={
             "age": AgeLoss(estimator.YEARS, settings.age_sigma, settings.age_distance),
