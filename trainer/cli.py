@@ -87,8 +87,10 @@ def pretrain(
 
     settings = open_run(run, config, set_ or [], resume=resume)
     from trainer.data import faces
+    from trainer.training.allocator import keep_freed_memory
     from trainer.training.pretrain import pretrain
 
+    keep_freed_memory()
     manifests = [*settings.data.manifests, *settings.data.unlabeled]
     seen = faces.load(manifests, ["train", "unlabeled"], settings.data.limit)
     result = pretrain(settings, seen, run)
@@ -122,8 +124,10 @@ def train(
     from trainer.data import faces
     from trainer.evaluation.calibration import calibrate
     from trainer.evaluation.predictions import logits
+    from trainer.training.allocator import keep_freed_memory
     from trainer.training.finetune import train
 
+    keep_freed_memory()
     manifests, limit = settings.data.manifests, settings.data.limit
     held_out = faces.load(manifests, ["val"], limit)
     result = train(
