@@ -91,7 +91,7 @@ def card(folder: Path) -> str:
         figures=_figures(columns),
         decades="\n\n".join(_records(n, part["by_decade"]) for n, part in columns.items()).strip(),
         groups="\n\n".join(_records(n, part["by_group"]) for n, part in columns.items()).strip(),
-        commands="\n".join(_commands(settings, folder, sorted(metrics))),
+        commands="\n".join(_commands(settings, folder, metrics, exported.licence)),
     )
 
 
@@ -125,16 +125,28 @@ def _table(header: list[str], rows: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def _commands(settings: config.Config, folder: Path, splits: list[str]) -> list[str]:
+def _commands(
+    settings: config.Config, folder: Path, metrics: dict[str, dict[str, Any]], licence: str
+) -> list[str]:
     run = f"runs/{settings.model.name}"
-    sources = [*settings.data.manifests, *settings.data.unlabeled]
+    own = [path.name for path in settings.data.manifests]
+    seen = [*own, *(path.name for path in settings.data.unlabeled)]
+    others = sorted({name for parts in metrics.values() for name in parts} - set(seen))
+    evaluate = [
+        f"scripts/agegender evaluate {run} --split {split}" + manifest
+        for split, parts in sorted(metrics.items())
+        for manifest in (
+            *([""] if set(own) & set(parts) else []),
+            *(f" --manifest data/{name}" for name in others if name in parts),
+        )
+    ]
     return [
         *(
-            f"scripts/agegender data prepare {path.name} --source ../shared/data/faces96"
-            for path in sources
+            f"scripts/agegender data prepare {name} --source ../shared/data/faces96"
+            for name in (*seen, *others)
         ),
         f"scripts/agegender pretrain --config {folder / CONFIG} --run {run}",
         f"scripts/agegender train --run {run} --resume",
-        *(f"scripts/agegender evaluate {run} --split {split}" for split in splits),
-        f"scripts/agegender export estimator {run} {folder}",
+        *evaluate,
+        f'scripts/agegender export estimator {run} {folder} --licence "{licence}"',
     ]
