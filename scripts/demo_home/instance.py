@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 import socket
 import sys
 from collections.abc import AsyncIterator
@@ -34,6 +35,8 @@ logbook:
 logger:
   default: warning
 """
+END_WITH_US = ("setpriv", "--pdeathsig", "TERM") if shutil.which("setpriv") else ()
+"""Have Home Assistant end as well if this program is killed."""
 INTEGRATION = Path(__file__).parents[2] / "custom_components" / "agegender"
 
 
@@ -112,6 +115,7 @@ async def running(config: Path, url: str) -> AsyncIterator[asyncio.subprocess.Pr
     console = config / "console.log"
     with console.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
+            *END_WITH_US,
             sys.executable,
             *("-m", "homeassistant"),
             *("--config", str(config)),
