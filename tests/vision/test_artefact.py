@@ -66,10 +66,12 @@ def test_what_was_saved_is_loaded(folder: Path) -> None:
         np.testing.assert_allclose(loaded.weights[name], array, rtol=1e-3)
 
 
-def test_full_precision_on_request(tmp_path: Path) -> None:
-    artefact.save(tmp_path, METADATA, {"net": GRAPH}, weights(), half=False)
+def test_small_arrays_keep_full_precision_on_request(tmp_path: Path) -> None:
+    largest = max(array.size for array in weights().values())
+    artefact.save(tmp_path, METADATA, {"net": GRAPH}, weights(), half_above=largest - 1)
     for name, array in artefact.load(tmp_path).weights.items():
-        np.testing.assert_array_equal(array, weights()[name].astype(np.float32))
+        stored = np.float16 if array.size == largest else np.float32
+        np.testing.assert_array_equal(array, weights()[name].astype(stored).astype(np.float32))
 
 
 def test_equal_models_are_equal_files(folder: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Logits become ages and genders. The network here is one that can be computed by hand."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def estimator(folder: Path, **changes: Any) -> Estimator:
-    artefact.save(folder, METADATA | changes, {"estimator": GRAPH}, WEIGHTS, half=False)
+    artefact.save(folder, METADATA | changes, {"estimator": GRAPH}, WEIGHTS, half_above=math.inf)
     return Estimator(artefact.load(folder), runtimes.get("numpy"))
 
 
@@ -119,7 +120,7 @@ def test_calibration(folder: Path) -> None:
 
 def test_large_logits_do_not_overflow(folder: Path) -> None:
     weights = WEIGHTS | {"gender/kernel": np.array([[0], [0], [-5000]])}
-    artefact.save(folder, METADATA, {"estimator": GRAPH}, weights, half=False)
+    artefact.save(folder, METADATA, {"estimator": GRAPH}, weights, half_above=math.inf)
     model = Estimator(artefact.load(folder), runtimes.get("numpy"))
     with np.errstate(all="raise", under="ignore"):
         (blue,) = model.estimate(crops(BLUE))

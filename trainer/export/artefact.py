@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import keras
@@ -20,6 +21,12 @@ Array = NDArray[np.float32]
 
 PARITY = 1e-3
 """Largest difference in any probability between Keras and the exported model."""
+
+
+HALF_ABOVE = 30_000
+"""Weights of more elements are stored in half precision. Measured on the shipped model's
+network: all halved 1.28 MB and a probability off by 0.0011, these alone 1.41 MB and
+0.0002."""
 
 
 class ExportError(ValueError):
@@ -191,7 +198,7 @@ def export(
     model
         The trained estimator.
     output
-        Folder for `model.json` and `weights.npz` (half precision).
+        Folder for `model.json` and `weights.npz`.
     description
         `name`, `licence` and `training_data`.
     calibration
@@ -222,8 +229,10 @@ def export(
         },
         "calibration": dict(calibration),
     }
-    halves = {name: array.astype(np.float16).astype(np.float32) for name, array in weights.items()}
-    network = runtimes.get("numpy").compile(graph, halves)
+    with TemporaryDirectory() as folder:
+        artefact.save(Path(folder), metadata, {"estimator": graph}, weights, half_above=HALF_ABOVE)
+        written = artefact.load(Path(folder))
+    network = runtimes.get("numpy").compile(graph, written.weights)
     ours = network(images * np.float32(pixels["scale"]) + np.float32(pixels["offset"]))
     theirs = model.predict(images.astype(np.float32), verbose=0, batch_size=64)
     difference = max(
@@ -236,7 +245,7 @@ def export(
             f"more than {PARITY:g}; {output} was not written. Please report this with the "
             "run's config.toml."
         )
-    artefact.save(output, metadata, {"estimator": graph}, weights, half=True)
+    artefact.save(output, metadata, {"estimator": graph}, weights, half_above=HALF_ABOVE)
     return difference
 
 

@@ -109,7 +109,7 @@ def save(
     graphs: Mapping[str, Graph],
     weights: Mapping[str, NDArray[Any]],
     *,
-    half: bool = True,
+    half_above: float = 0,
 ) -> None:
     """Write a model folder that `load` accepts.
 
@@ -126,8 +126,9 @@ def save(
         Network name to graph.
     weights
         Weight name to array.
-    half
-        Store the weights as float16.
+    half_above
+        Arrays of more elements are stored as float16, the others as float32. The early
+        layers are small, and their rounding does the most harm.
 
     Raises
     ------
@@ -141,7 +142,9 @@ def save(
     stored: dict[str, NDArray[Any]] = {}
     with np.errstate(over="ignore"):
         for name, array in weights.items():
-            stored[name] = np.asarray(array, np.float16 if half else np.float32)
+            stored[name] = np.asarray(
+                array, np.float16 if np.size(array) > half_above else np.float32
+            )
             if not np.isfinite(stored[name]).all():
                 raise ArtefactError(
                     f"weight {name} for {folder} is not finite as "
