@@ -60,7 +60,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def dashboard(program: Program, browser: Browser) -> Iterator[Page]:
     """The dashboard, after signing in as the program says."""
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page = browser.new_page(viewport={"width": 1600, "height": 960})
     page.set_default_timeout(PATIENCE * 1000)
     page.goto(program.printed("Dashboard"))
     page.locator("input[name=username]").fill(program.printed("User"))
