@@ -134,9 +134,20 @@ class _Tracer:
         function = layer.activation.__name__
         if function == "linear":
             return x
-        if function != "relu" or self.nodes[x.name].activation != "none":
-            raise ExportError(f"layer {layer.name!r}: only ReLU after a bare operation is known")
-        self.nodes[x.name] = replace(self.nodes[x.name], activation="relu")
+        return self._rectified(layer, x, plain=function == "relu")
+
+    def _relu(self, layer: Any, x: _Tensor) -> _Tensor:
+        plain = layer.max_value is None and not layer.negative_slope and not layer.threshold
+        return self._rectified(layer, x, plain=plain)
+
+    def _rectified(self, layer: Any, x: _Tensor, *, plain: bool) -> _Tensor:
+        node = self.nodes.get(x.name)
+        if not plain or node is None or node.activation != "none":
+            raise ExportError(
+                f"layer {layer.name!r}: the only activation known is a plain ReLU after a "
+                "convolution, a dense layer or a sum"
+            )
+        self.nodes[x.name] = replace(node, activation="relu")
         return x
 
     def _kernel(self, op: Any, layer: Any, x: _Tensor, height: int, **geometry: Any) -> _Tensor:
