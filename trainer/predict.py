@@ -13,7 +13,7 @@ from agegender_vision.census import AgeBands
 from agegender_vision.engine import BUNDLED_MODEL, Engine
 from agegender_vision.estimator import Estimate, Estimator
 from agegender_vision.runtime import runtimes
-from trainer.data.faces import aligned
+from trainer.data.geometry import aligned
 from trainer.errors import InputError
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}

@@ -16,7 +16,7 @@ from agegender_vision.align import align
 from agegender_vision.engine import detectors
 from agegender_vision.runtime import runtimes
 from trainer.data import manifest
-from trainer.data.faces import GEOMETRY
+from trainer.data.geometry import GEOMETRY
 
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared" / "data"

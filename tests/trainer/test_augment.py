@@ -9,7 +9,8 @@ from PIL import Image
 
 from trainer.data.augment import Augmentation, view
 from trainer.data.batches import FaceBatches
-from trainer.data.faces import aligned, load
+from trainer.data.faces import load
+from trainer.data.geometry import aligned
 
 EVERYTHING = Augmentation(
     flip=0.5, rotate=6, zoom=0.06, shift=0.03, colour=0.25, grey=0.1, blur=0.2, erase=0.2

@@ -10,6 +10,7 @@ from agegender_vision import artefact
 from agegender_vision.estimator import Estimator
 from agegender_vision.runtime import runtimes
 from trainer.data import faces
+from trainer.data.geometry import aligned
 from trainer.data.registry import dataset
 from trainer.evaluation.predictions import Predictions
 from trainer.evaluation.report import figures
@@ -34,7 +35,7 @@ def validation(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> faces.
 @pytest.mark.data
 def test_errors_on_utkface_through_the_engine_s_own_runtime(validation: faces.Faces) -> None:
     estimator = Estimator(artefact.load(MODEL), runtimes.get("numpy"))
-    crops = np.stack([faces.aligned(face, estimator.size) for face in validation.images])
+    crops = np.stack([aligned(face, estimator.size) for face in validation.images])
     answers = [
         answer
         for start in range(0, len(crops), 64)

@@ -13,18 +13,9 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 from rich.progress import track
 
-from agegender_vision.align import CropGeometry, align
 from trainer.data import manifest
+from trainer.data.geometry import aligned
 from trainer.errors import InputError
-
-GEOMETRY = CropGeometry(
-    left_eye=(0.306, 0.296),
-    right_eye=(0.701, 0.297),
-    nose=(0.50, 0.53),
-    mouth_left=(0.32, 0.70),
-    mouth_right=(0.68, 0.70),
-)
-"""Where the landmarks lie in the faces of our manifests, as fractions of the side."""
 
 STORED_SIDE = 96
 """Faces are held at this side in pixels, so that random views have something to crop."""
@@ -123,22 +114,3 @@ def _decode(file: str) -> NDArray[np.uint8]:
 def plain_views(faces: Faces, size: int) -> NDArray[np.float32]:
     """Return every face once, as the engine would cut it: float32 (N, size, size, 3)."""
     return np.stack([aligned(face, size) for face in faces.images]).astype(np.float32)
-
-
-def aligned(face: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """Bring a face that is aligned already to another size, by the engine's own resampling.
-
-    Parameters
-    ----------
-    face
-        RGB (H, W, 3), cut to :data:`GEOMETRY`.
-    size
-        Side of the result in pixels.
-
-    Returns
-    -------
-    numpy.ndarray
-        uint8 (size, size, 3).
-    """
-    height, width = face.shape[:2]
-    return align(face, GEOMETRY.points(1) * (width, height) - 0.5, GEOMETRY, size)

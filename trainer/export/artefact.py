@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from agegender_vision import artefact
 from agegender_vision.graph import Graph, Node
 from agegender_vision.runtime import runtimes
-from trainer.data.faces import GEOMETRY
+from trainer.data.geometry import GEOMETRY
 
 Array = NDArray[np.float32]
 
