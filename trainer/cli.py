@@ -13,13 +13,18 @@ import shutil
 import sys
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import track
 
 from trainer.errors import InputError
+
+if TYPE_CHECKING:
+    import keras
+
+    from trainer.config import Config
 
 app = typer.Typer(
     help="Train, evaluate and export models that estimate age and gender from faces.\n\n"
@@ -156,17 +161,12 @@ def evaluate(
     ] = None,
 ) -> None:
     """Measure a trained model on held-out faces: tables, metrics.json and plots."""
-    import keras
-
-    from trainer import config
     from trainer.data import faces
     from trainer.evaluation import report
     from trainer.evaluation.predictions import Predictions, logits
-    from trainer.run import CALIBRATION, CHECKPOINT, CONFIG, METRICS
+    from trainer.run import METRICS
 
-    settings = config.load(_existing(model / CONFIG, "a run's settings"))
-    network = keras.saving.load_model(_existing(model / CHECKPOINT, "a trained model"))
-    temperatures = json.loads(_existing(model / CALIBRATION, "a calibration").read_text("utf-8"))
+    settings, network, temperatures = _trained(model)
     held_out = faces.load(manifest or settings.data.manifests, [split], settings.data.limit)
     answers = logits(network, faces.plain_views(held_out, settings.model.size))
     found = Predictions.from_logits(*answers, **temperatures)
@@ -193,17 +193,12 @@ def export_estimator(
     ] = False,
 ) -> None:
     """Write a trained model as an artefact, and check that it answers as Keras does."""
-    import keras
-
-    from trainer import config
     from trainer.data import faces
     from trainer.evaluation.card import card
     from trainer.export.artefact import ExportError, export
     from trainer.run import CALIBRATION, CHECKPOINT, CONFIG, METRICS
 
-    settings = config.load(_existing(run / CONFIG, "a run's settings"))
-    network = keras.saving.load_model(_existing(run / CHECKPOINT, "a trained model"))
-    temperatures = json.loads(_existing(run / CALIBRATION, "a calibration").read_text("utf-8"))
+    settings, network, temperatures = _trained(run)
     sample = faces.load(settings.data.manifests, ["val"], limit=100)
     sources = [*settings.data.manifests, *settings.data.unlabeled]
     description = {
@@ -284,6 +279,20 @@ def predict(
     if failed:
         errors.print(f"{failed} of the files could not be read; see their `error`.")
         raise typer.Exit(1)
+
+
+def _trained(folder: Path) -> tuple[Config, keras.Model, dict[str, Any]]:
+    """Return the settings, the network and the temperatures of a finished run."""
+    import keras
+
+    from trainer import config
+    from trainer.run import CALIBRATION, CHECKPOINT, CONFIG
+
+    return (
+        config.load(_existing(folder / CONFIG, "a run's settings")),
+        keras.saving.load_model(_existing(folder / CHECKPOINT, "a trained model")),
+        json.loads(_existing(folder / CALIBRATION, "a calibration").read_text("utf-8")),
+    )
 
 
 def _existing(path: Path, what: str) -> Path:

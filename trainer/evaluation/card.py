@@ -9,7 +9,7 @@ from typing import Any
 
 from agegender_vision import artefact
 from trainer import config
-from trainer.evaluation.report import TITLES, shown
+from trainer.evaluation.report import rows, shown
 from trainer.run import CONFIG, METRICS
 
 SOURCES = {
@@ -88,30 +88,21 @@ def card(folder: Path) -> str:
         sources="\n".join(
             f"- {SOURCES.get(name, name)}" for name in exported.metadata["training_data"]
         ),
-        figures=_figures(columns),
+        figures=_table(["", *columns], [*rows(columns)]),
         decades="\n\n".join(_records(n, part["by_decade"]) for n, part in columns.items()).strip(),
         groups="\n\n".join(_records(n, part["by_group"]) for n, part in columns.items()).strip(),
         commands="\n".join(_commands(settings, folder, metrics, exported.licence)),
     )
 
 
-def _figures(columns: dict[str, Any]) -> str:
-    rows = []
-    for key, meaning in TITLES.items():
-        values = [part["figures"].get(key) for part in columns.values()]
-        if any(value is not None for value in values):
-            rows.append([meaning, *("-" if v is None else shown(key, v) for v in values)])
-    return _table(["", *columns], rows)
-
-
 def _records(name: str, records: list[dict[str, Any]]) -> str:
     if not records:
         return ""
-    rows = [
+    lines = [
         ["-" if value is None else _cell(key, value) for key, value in record.items()]
         for record in records
     ]
-    return f"### {name}\n\n{_table(list(records[0]), rows)}"
+    return f"### {name}\n\n{_table(list(records[0]), lines)}"
 
 
 def _cell(key: str, value: Any) -> str:
@@ -120,8 +111,8 @@ def _cell(key: str, value: Any) -> str:
     return shown("gender" if key == "accuracy" else key, value)
 
 
-def _table(header: list[str], rows: list[list[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
+def _table(header: list[str], body: list[list[str]]) -> str:
+    lines = [header, ["---"] * len(header), *body]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 

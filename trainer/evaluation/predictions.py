@@ -55,22 +55,14 @@ class Predictions:
 
 
 def logits(
-    model: keras.Model,
-    images: NDArray[np.float32],
-    *,
-    flip: bool = False,
+    model: keras.Model, images: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Run a Keras estimator on images (N, S, S, 3) in [0, 255].
 
     Returns
     -------
     tuple
-        Age logits (N, 101) and gender logits (N, 1); with `flip` the mean over the image
-        and its mirror.
+        Age logits (N, 101) and gender logits (N, 1).
     """
     out = model.predict(images, batch_size=256, verbose=0)
-    age, gender = np.asarray(out["age"]), np.asarray(out["gender"])
-    if flip:
-        mirrored = logits(model, images[:, :, ::-1])
-        age, gender = (age + mirrored[0]) / 2, (gender + mirrored[1]) / 2
-    return age, gender
+    return np.asarray(out["age"]), np.asarray(out["gender"])

@@ -167,13 +167,19 @@ def shown(name: str, value: float) -> str:
     return f"{100 * value:.1f} %" if name in SHARES else f"{value:.2f}"
 
 
-def table(result: dict[str, Any], title: str) -> Table:
-    """Return the figures of :func:`report` as a table for the terminal."""
-    view = Table("", *result, title=title)
+def rows(result: dict[str, Any]) -> Iterator[list[str]]:
+    """Yield each figure that any part of :func:`report` has: its meaning, then its values."""
     for key, meaning in TITLES.items():
         values = [part["figures"].get(key) for part in result.values()]
         if any(value is not None for value in values):
-            view.add_row(meaning, *("-" if v is None else shown(key, v) for v in values))
+            yield [meaning, *("-" if v is None else shown(key, v) for v in values)]
+
+
+def table(result: dict[str, Any], title: str) -> Table:
+    """Return the figures of :func:`report` as a table for the terminal."""
+    view = Table("", *result, title=title)
+    for row in rows(result):
+        view.add_row(*row)
     return view
 
 

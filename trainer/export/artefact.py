@@ -16,6 +16,7 @@ from agegender_vision import artefact
 from agegender_vision.graph import Graph, Node
 from agegender_vision.runtime import runtimes
 from trainer.data.geometry import GEOMETRY
+from trainer.evaluation.predictions import Predictions
 
 Array = NDArray[np.float32]
 
@@ -246,9 +247,11 @@ def export(
     network = runtimes.get("numpy").compile(graph, written.weights)
     ours = network(images * np.float32(pixels["scale"]) + np.float32(pixels["offset"]))
     theirs = model.predict(images.astype(np.float32), verbose=0, batch_size=64)
+    answers = Predictions.from_logits(*ours)
+    expected = Predictions.from_logits(theirs["age"], theirs["gender"])
     difference = max(
-        float(np.abs(_softmax(ours[0]) - _softmax(theirs["age"])).max()),
-        float(np.abs(_sigmoid(ours[1]) - _sigmoid(theirs["gender"])).max()),
+        float(np.abs(answers.ages - expected.ages).max()),
+        float(np.abs(answers.p_female - expected.p_female).max()),
     )
     if not difference <= PARITY:
         raise ExportError(
@@ -283,12 +286,3 @@ def _padding(
     total = max((out - 1) * stride + size - height, 0)
     before, after = total // 2, total - total // 2
     return (before, after, before, after), out
-
-
-def _softmax(logits: Array) -> NDArray[np.float64]:
-    weights = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
-    return np.asarray(weights / weights.sum(axis=1, keepdims=True))
-
-
-def _sigmoid(logits: Array) -> NDArray[np.float64]:
-    return np.asarray(1 / (1 + np.exp(-logits.astype(np.float64))))

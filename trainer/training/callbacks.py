@@ -19,13 +19,8 @@ from rich.progress import (
 )
 
 from trainer.data.faces import Faces, plain_views
-from trainer.evaluation.metrics import (
-    FAIRFACE_BANDS,
-    accuracy,
-    band_accuracy,
-    mean_absolute_error,
-)
 from trainer.evaluation.predictions import Predictions, logits
+from trainer.evaluation.report import each_dataset, figures
 
 
 class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
@@ -157,17 +152,9 @@ class Validate(keras.callbacks.Callback):  # type: ignore[misc]
         if logs is None or ((epoch + 1) % self.every and epoch + 1 != self.params["epochs"]):
             return
         found = Predictions.from_logits(*logits(self.model, self.images))
-        low, high = self.faces.ages.T
-        exact = low == high
-        known = ~np.isnan(self.faces.female)
-        for name in self.faces.table["dataset"].unique():
-            here = (self.faces.table["dataset"] == name).to_numpy()
-            if (here & exact).any():
-                chosen = here & exact
-                logs[f"{name}_mae"] = mean_absolute_error(low[chosen], found.age[chosen])
-            elif (chosen := here & ~np.isnan(low)).any():
-                logs[f"{name}_band"] = band_accuracy(
-                    low[chosen], high[chosen], found.age[chosen], FAIRFACE_BANDS
-                )[0]
-            if (chosen := here & known).any():
-                logs[f"{name}_gender"] = accuracy(self.faces.female[chosen], found.p_female[chosen])
+        for name, faces, said in each_dataset(self.faces, found):
+            part = figures(faces, said)
+            shown = {"mae": part.get("mae"), "gender": part.get("gender")}
+            if "mae" not in part:
+                shown["band"] = part.get("fairface_exact")
+            logs |= {f"{name}_{key}": value for key, value in shown.items() if value is not None}
