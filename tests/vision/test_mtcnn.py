@@ -10,7 +10,7 @@ from PIL import Image
 
 from agegender_vision import artefact
 from agegender_vision.artefact import ArtefactError
-from agegender_vision.detector import Detection
+from agegender_vision.detector import Detection, RefiningDetector
 from agegender_vision.frame import read
 from agegender_vision.mtcnn import WEIGHTS, Mtcnn
 
@@ -106,6 +106,36 @@ def test_the_same_picture_gives_the_same_faces(two_faces: NDArray[np.uint8]) -> 
         assert before.box == after.box
         assert before.score == after.score
         np.testing.assert_array_equal(before.landmarks, after.landmarks)
+
+
+@pytest.mark.parametrize("away", [(0.0, 0.0), (0.1, 0.0), (-0.07, 0.07), (0.0, -0.1)])
+def test_a_face_that_moved_a_little_is_refined_to_its_place(
+    two_faces: NDArray[np.uint8], away: tuple[float, float]
+) -> None:
+    detector = Mtcnn()
+    faces = detector.detect(two_faces)
+    moved = [
+        (x + away[0] * height, y + away[1] * height, width, height)
+        for x, y, width, height in (face.box for face in faces)
+    ]
+    refined = detector.refine(two_faces, moved)
+    assert len(refined) == 2
+    for face in faces:
+        (again,) = (other for other in refined if overlap(face, other) > 0.75)
+        distance = np.linalg.norm(face.landmarks - again.landmarks, axis=1).max()
+        assert distance < 0.05 * face.box[3]
+
+
+def test_refining_where_no_face_is(grace_hopper: NDArray[np.uint8]) -> None:
+    detector: RefiningDetector = Mtcnn()
+    assert detector.refine(grace_hopper, []) == []
+    assert detector.refine(grace_hopper, [(10, 10, 60, 80), (-500, 900, 50, 50)]) == []
+
+
+def test_refining_the_same_face_twice_gives_it_once(grace_hopper: NDArray[np.uint8]) -> None:
+    detector = Mtcnn()
+    (face,) = detector.detect(grace_hopper)
+    assert len(detector.refine(grace_hopper, [face.box, face.box])) == 1
 
 
 def test_greyscale_and_mirrored_pictures_work(grace_hopper: NDArray[np.uint8]) -> None:

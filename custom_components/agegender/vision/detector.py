@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+
+Box = tuple[float, float, float, float]  # left, top, width, height, in pixels
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,7 +28,7 @@ class Detection:
         the first pixel. May lie a little outside the image.
     """
 
-    box: tuple[float, float, float, float]
+    box: Box
     score: float
     landmarks: NDArray[np.float32]
 
@@ -33,5 +36,19 @@ class Detection:
 class FaceDetector(Protocol):
     """Finds faces."""
 
-    def detect(self, image: NDArray[np.uint8]) -> list[Detection]:
-        """Find the faces of an image (H, W, 3), uint8, RGB; best score first."""
+    def detect(
+        self, image: NDArray[np.uint8], *, min_face_size: int | None = None
+    ) -> list[Detection]:
+        """Find the faces of an image (H, W, 3), uint8, RGB; best score first.
+
+        ``min_face_size`` is the side of the smallest face to look for, in pixels; None
+        for the one the detector was made with.
+        """
+
+
+@runtime_checkable
+class RefiningDetector(FaceDetector, Protocol):
+    """Can also follow faces whose places are known roughly, far cheaper than finding them."""
+
+    def refine(self, image: NDArray[np.uint8], boxes: Sequence[Box]) -> list[Detection]:
+        """Find the faces near the boxes, best score first; none near one is no error."""

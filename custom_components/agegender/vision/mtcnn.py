@@ -12,7 +12,7 @@ marked below; another choice would be as good, but would not agree with that pac
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from . import artefact
-from .detector import Detection
+from .detector import Box, Detection
 from .runtime import Network, Runtime, runtimes
 
 WEIGHTS = Path(__file__).parent / "model" / "mtcnn"
@@ -102,7 +102,32 @@ class Mtcnn:
         list of Detection
             Best score first.
         """
-        boxes = _squared(self._propose(image))
+        return self._confirm(image, self._propose(image))
+
+    def refine(self, image: NDArray[np.uint8], boxes: Sequence[Box]) -> list[Detection]:
+        """Find the faces that are where boxes tell, or up to a tenth of a side away.
+
+        The same judgement as in `detect`, without its search: that is most of the work.
+
+        Parameters
+        ----------
+        image
+            (H, W, 3), uint8, RGB.
+        boxes
+            Left, top, width and height of each, in pixels; may reach out of the image.
+
+        Returns
+        -------
+        list of Detection
+            Best score first; fewer than the boxes where one holds no face or two the same.
+        """
+        edges = np.array(boxes, np.float64).reshape(-1, 4)
+        edges[:, 2:] += edges[:, :2]
+        return self._confirm(image, edges)
+
+    def _confirm(self, image: NDArray[np.uint8], boxes: Boxes) -> list[Detection]:
+        """Let R-Net and O-Net judge, move and thin out candidates."""
+        boxes = _squared(boxes)
         if not len(boxes):
             return []
         crops = _Crops(image)
