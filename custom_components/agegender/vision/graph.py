@@ -6,7 +6,9 @@ trainer's export writes it. Tensors are NHWC; weights are named and live beside 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
@@ -200,6 +202,48 @@ class Graph:
             "nodes": [node.as_json() for node in self.nodes],
         }
 
+    def shapes(self, weights: Weights, height: int, width: int) -> dict[str, tuple[int, ...]]:
+        """Return the shape of every tensor for one image of three channels.
+
+        Parameters
+        ----------
+        weights
+            Name to array, as `check` accepts them.
+        height, width
+            Of the image, in pixels.
+
+        Returns
+        -------
+        dict
+            Tensor name to (H, W, C) or (C,), in the order of execution.
+
+        Raises
+        ------
+        GraphError
+            The graph cannot take images of this size.
+        """
+        shapes: dict[str, tuple[int, ...]] = {self.inputs[0]: (height, width, 3)}
+        for node in self.nodes:
+            shape = _shape(node, shapes[node.inputs[0]], weights)
+            if min(shape) < 1 or any(shapes[name] != shape for name in node.inputs[1:]):
+                raise GraphError(f"{node.output}: images of {width}x{height} pixels do not fit")
+            shapes[node.output] = shape
+        return shapes
+
+    def smallest_side(self, weights: Weights, limit: int = 1024) -> int:
+        """Return the side of the smallest square image that the graph takes, in pixels.
+
+        Raises
+        ------
+        GraphError
+            None up to ``limit`` fits.
+        """
+        for side in range(1, limit + 1):
+            with suppress(GraphError):
+                self.shapes(weights, side, side)
+                return side
+        raise GraphError(f"no square image of up to {limit} pixels fits the graph")
+
     def check(self, weights: Weights, channels: int = 3) -> None:
         """Check that every weight is there and fits what flows into it.
 
@@ -232,6 +276,32 @@ class Graph:
                             f"{node.output}: weight {name} has shape {shape}, "
                             f"expected ({outgoing},)"
                         )
+
+
+def _shape(node: Node, shape: tuple[int, ...], weights: Weights) -> tuple[int, ...]:
+    """Return the shape that a node makes of its (first) input's, batch left out."""
+    match node.op:
+        case "conv2d":
+            *window, _, channels = weights[node.weights["kernel"]].shape
+        case "max_pool":
+            window, channels = [node.size, node.size], shape[-1]
+        case "global_average_pool":
+            return shape[-1:]
+        case "flatten":
+            return (math.prod(shape),)
+        case "dense":
+            expected, made = weights[node.weights["kernel"]].shape
+            if shape[-1] != expected:
+                raise GraphError(f"{node.output}: got {shape[-1]} values, takes {expected}")
+            return (*shape[:-1], made)
+        case "add" | "softmax":
+            return shape
+    top, bottom, left, right = node.padding
+    return (
+        (shape[0] + top + bottom - window[0]) // node.stride + 1,
+        (shape[1] + left + right - window[1]) // node.stride + 1,
+        channels,
+    )
 
 
 def _channels(node: Node, incoming: list[int | None], weights: Weights) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import numpy as np
@@ -43,3 +44,6 @@ class Runtime(Protocol):
 
 
 runtimes: Registry[Runtime] = Registry("runtime", {"numpy": NumpyRuntime()})
+
+ACCELERATORS: Mapping[str, str] = {}
+"""Our compiled runtimes, the fastest first, and the package that each needs."""

@@ -1,0 +1,113 @@
+"""Accelerators that are broken, each in its own way: NumPy computes, and the reason is told."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from agegender_vision import artefact
+from agegender_vision.engine import BUNDLED_MODEL
+from agegender_vision.plugins import PluginError
+from agegender_vision.runtime import Network, runtimes
+from agegender_vision.runtime.choice import AUTO, Choice, choose, names
+
+RUNTIMES = """
+import ctypes
+from agegender_vision.runtime.numpy_ import NumpyRuntime
+
+class Runtime:
+    def __init__(self, name, change):
+        self.name = name
+        self.change = change
+
+    def compile(self, graph, weights):
+        network = NumpyRuntime().compile(graph, weights)
+        return lambda batch: tuple(map(self.change, network(batch)))
+
+def crash(answer):
+    ctypes.string_at(0)
+
+right = Runtime("right", lambda answer: answer + 1e-6)
+wrong = Runtime("wrong", lambda answer: answer * 1.01)
+nan = Runtime("nan", lambda answer: answer * float("nan"))
+short = Runtime("short", lambda answer: answer[:, :-1])
+crashing = Runtime("crashing", crash)
+"""
+
+
+@pytest.fixture(autouse=True)
+def other_distribution(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another package that brings runtimes, as an installer leaves it."""
+    (tmp_path / "brought.py").write_text(RUNTIMES)
+    (tmp_path / "unimportable.py").write_text("raise OSError('libfast.so.1: no such file')\n")
+    information = tmp_path / "brought-1.0.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: brought\nVersion: 1.0\n")
+    brought = [
+        f"{name} = brought:{name}" for name in ("right", "wrong", "nan", "short", "crashing")
+    ]
+    lines = ["[agegender.runtimes]", *brought, "unimportable = unimportable:runtime", ""]
+    (information / "entry_points.txt").write_text("\n".join(lines))
+    monkeypatch.syspath_prepend(tmp_path)
+
+
+def compiled(choice: Choice) -> Network:
+    model = artefact.load(BUNDLED_MODEL)
+    return choice.compile(model.graphs["estimator"], model.weights)
+
+
+def test_a_runtime_that_agrees_is_used() -> None:
+    choice = choose("right")
+    compiled(choice)
+    assert choice.name == "right"
+    assert not choice.rejected
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("unimportable", "failed to load: libfast.so.1: no such file"),
+        ("crashing", "it crashed (Segmentation fault)"),
+        ("wrong", "differs from NumPy's by"),
+        ("nan", "differs from NumPy's by nan"),
+        ("short", "has shape"),
+    ],
+)
+def test_a_broken_one_is_not_used_and_the_reason_is_told(name: str, reason: str) -> None:
+    choice = choose(name)
+    network = compiled(choice)
+    assert choice.name == "numpy"
+    assert list(choice.rejected) == [name]
+    assert reason in choice.rejected[name]
+    model = artefact.load(BUNDLED_MODEL)
+    size = model.metadata["input"]["size"]
+    face = np.linspace(-1, 1, size * size * 3, dtype=np.float32).reshape(1, size, size, 3)
+    reference = runtimes.get("numpy").compile(model.graphs["estimator"], model.weights)
+    for got, expected in zip(network(face), reference(face), strict=True):
+        np.testing.assert_array_equal(got, expected)
+
+
+def test_the_next_best_one_is_used_instead() -> None:
+    choice = Choice(["wrong", "right"])
+    compiled(choice)
+    assert choice.name == "right"
+    assert list(choice.rejected) == ["wrong"]
+
+
+def test_numpy_needs_no_trial() -> None:
+    choice = choose("numpy")
+    compiled(choice)
+    assert choice.name == "numpy"
+    assert not choice.rejected
+
+
+def test_auto_always_works() -> None:
+    choice = choose(AUTO)
+    compiled(choice)
+    assert choice.name in names()
+
+
+def test_an_unknown_name_lists_the_known_ones() -> None:
+    with pytest.raises(PluginError, match=r"no runtime is called 'tpu'; there are: .*numpy"):
+        choose("tpu")
+    assert {AUTO, "numpy", "right"} <= set(names())
