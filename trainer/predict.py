@@ -105,13 +105,13 @@ class Predictor:
         faces = self._engine.analyze(image)
         if not faces:
             yield {"file": str(path), "faces": 0}
-        for face in faces:
+        for face, estimate in faces:
             yield {
                 "file": str(path),
                 "box": [round(float(value), 1) for value in face.box],
                 "landmarks": np.round(face.landmarks.astype(float), 1).tolist(),
                 "score": round(float(face.score), 4),
-                **self._answer(face.estimate),
+                **self._answer(estimate),
             }
 
     def _crop(self, path: Path, image: Any) -> Record:

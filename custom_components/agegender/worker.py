@@ -100,6 +100,6 @@ class Worker:
 
 def _read(engine: Engine, bands: AgeBands, frame: bytes, taken: datetime) -> Reading:
     start = perf_counter()
-    faces = engine.analyze(decode(frame, max_side=FRAME_MAX_SIDE))
-    counts = count([face.estimate for face in faces], bands)
+    people = engine.analyze(decode(frame, max_side=FRAME_MAX_SIDE))
+    counts = count([estimate for _, estimate in people], bands)
     return Reading(counts, taken, (perf_counter() - start) * 1000)

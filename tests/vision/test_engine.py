@@ -35,11 +35,11 @@ def engine() -> Engine:
 def test_the_women_in_the_photographs(
     engine: Engine, name: str, youngest: int, oldest: int, request: pytest.FixtureRequest
 ) -> None:
-    (face,) = engine.analyze(request.getfixturevalue(name))
-    assert face.estimate.p_female > 0.5
-    assert youngest <= face.estimate.age <= oldest
-    assert face.estimate.age_low < face.estimate.age < face.estimate.age_high
-    assert face.estimate.ages.sum() == pytest.approx(1, abs=1e-5)
+    ((_, estimate),) = engine.analyze(request.getfixturevalue(name))
+    assert estimate.p_female > 0.5
+    assert youngest <= estimate.age <= oldest
+    assert estimate.age_low < estimate.age < estimate.age_high
+    assert estimate.ages.sum() == pytest.approx(1, abs=1e-5)
 
 
 def test_each_of_several_faces_gets_its_own_estimate(
@@ -48,11 +48,20 @@ def test_each_of_several_faces_gets_its_own_estimate(
     estimator = Estimator(artefact.load(BUNDLED_MODEL), runtimes.get("numpy"))
     faces = engine.analyze(two_faces)
     assert len(faces) == 2
-    for face in faces:
+    for face, estimate in faces:
         crop = align(two_faces, face.landmarks, estimator.geometry, estimator.size)
         (alone,) = estimator.estimate(crop[None])
-        assert face.estimate.age == pytest.approx(alone.age, abs=1e-3)
-        assert face.estimate.p_female == pytest.approx(alone.p_female, abs=1e-4)
+        assert estimate.age == pytest.approx(alone.age, abs=1e-3)
+        assert estimate.p_female == pytest.approx(alone.p_female, abs=1e-4)
+
+
+def test_one_engine_looks_for_faces_of_any_size(
+    engine: Engine, astronaut: NDArray[np.uint8]
+) -> None:
+    # The face is 110 pixels high.
+    assert [len(engine.detect(astronaut, size)) for size in (200, 100, None)] == [0, 1, 1]
+    with pytest.raises(ValueError, match="min_face_size is at least 12 pixels, got 5"):
+        engine.detect(astronaut, 5)
 
 
 def test_nobody(engine: Engine) -> None:
@@ -106,7 +115,7 @@ from agegender_vision.frame import read
 faces = Engine.load().analyze(read(Path(sys.argv[1])))
 print(json.dumps({
     "installed": sorted(d.name.lower() for d in importlib.metadata.distributions()),
-    "faces": [[*face.box, face.estimate.age, face.estimate.p_female] for face in faces],
+    "faces": [[*face.box, it.age, it.p_female] for face, it in faces],
 }))
 """
 
@@ -137,6 +146,6 @@ def test_numpy_and_pillow_are_all_it_needs(
     ).stdout
     result = json.loads(output)
     assert result["installed"] == ["numpy", "pillow"]
-    (face,) = engine.analyze(grace_hopper)
-    expected = [*face.box, face.estimate.age, face.estimate.p_female]
+    ((face, estimate),) = engine.analyze(grace_hopper)
+    expected = [*face.box, estimate.age, estimate.p_female]
     np.testing.assert_allclose(result["faces"], [expected], rtol=1e-3)

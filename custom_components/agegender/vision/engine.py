@@ -1,7 +1,8 @@
-"""The one-way flow from an image to faces with estimates."""
+"""The detector and the estimator together: what is loaded once, for all cameras."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from . import artefact
 from .align import align
-from .detector import Detection, FaceDetector
+from .detector import Box, Detection, FaceDetector
 from .estimator import Estimate, Estimator
 from .mtcnn import Mtcnn
 from .plugins import Registry
@@ -39,13 +40,13 @@ class Face:
     box, score, landmarks
         As in `Detection`.
     estimate
-        Age and gender.
+        Age and gender; None of a face that shows too little to be judged.
     """
 
-    box: tuple[float, float, float, float]
+    box: Box
     score: float
     landmarks: NDArray[np.float32]
-    estimate: Estimate
+    estimate: Estimate | None
 
 
 class Engine:
@@ -120,8 +121,8 @@ class Engine:
         """Licence of the estimator's model."""
         return self._licence
 
-    def analyze(self, image: NDArray[np.uint8]) -> list[Face]:
-        """Find and judge the faces of an image.
+    def analyze(self, image: NDArray[np.uint8]) -> list[tuple[Detection, Estimate]]:
+        """Find the faces of an image and judge each.
 
         Parameters
         ----------
@@ -130,7 +131,7 @@ class Engine:
 
         Returns
         -------
-        list of Face
+        list of (Detection, Estimate)
             Best score first; empty if there is none.
 
         Raises
@@ -138,17 +139,45 @@ class Engine:
         ValueError
             The image has another shape or type.
         """
+        found = self.detect(image)
+        return list(zip(found, self.estimate(image, found), strict=True))
+
+    def detect(self, image: NDArray[np.uint8], min_face_size: int | None = None) -> list[Detection]:
+        """Find the faces of an image.
+
+        Parameters
+        ----------
+        image
+            (H, W, 3), uint8, RGB.
+        min_face_size
+            Side of the smallest face to look for, in pixels; None for the one given to
+            `load`.
+
+        Returns
+        -------
+        list of Detection
+            Best score first; empty if there is none.
+
+        Raises
+        ------
+        ValueError
+            The image has another shape or type, or ``min_face_size`` is too small for
+            the detector.
+        """
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
             raise ValueError(
                 f"expected an RGB image (H, W, 3) of uint8, got {image.dtype} {image.shape}"
             )
-        found = self._detector.detect(image)
-        crops = [self._crop(image, detection) for detection in found]
-        estimates = self._estimator.estimate(np.stack(crops)) if crops else []
-        return [
-            Face(detection.box, detection.score, detection.landmarks, estimate)
-            for detection, estimate in zip(found, estimates, strict=True)
-        ]
+        return self._detector.detect(image, min_face_size=min_face_size)
 
-    def _crop(self, image: NDArray[np.uint8], detection: Detection) -> NDArray[np.uint8]:
-        return align(image, detection.landmarks, self._estimator.geometry, self._estimator.size)
+    def estimate(self, image: NDArray[np.uint8], detections: Sequence[Detection]) -> list[Estimate]:
+        """Judge faces found in an image, one estimate for each.
+
+        Raises
+        ------
+        ValueError
+            The landmarks of a face coincide.
+        """
+        geometry, size = self._estimator.geometry, self._estimator.size
+        crops = [align(image, face.landmarks, geometry, size) for face in detections]
+        return self._estimator.estimate(np.stack(crops)) if crops else []

@@ -69,11 +69,9 @@ class Mtcnn:
         weights: Path = WEIGHTS,
     ) -> None:
         """Load the weights and compile the networks."""
-        if min_face_size < _CELL:
-            raise ValueError(f"min_face_size is at least {_CELL} pixels, got {min_face_size}")
         if not 0 < scale_factor < 1:
             raise ValueError(f"scale_factor lies between 0 and 1, got {scale_factor}")
-        self._min_face_size = min_face_size
+        self._min_face_size = _checked(min_face_size)
         self._thresholds = thresholds
         self._scale_factor = scale_factor
         loaded = artefact.load(weights)
@@ -89,20 +87,31 @@ class Mtcnn:
             executor.compile(graph, loaded.weights) for graph in graphs
         )
 
-    def detect(self, image: NDArray[np.uint8]) -> list[Detection]:
+    def detect(
+        self, image: NDArray[np.uint8], *, min_face_size: int | None = None
+    ) -> list[Detection]:
         """Find the faces of an image.
 
         Parameters
         ----------
         image
             (H, W, 3), uint8, RGB.
+        min_face_size
+            Side of the smallest face to look for, in pixels; None for the detector's
+            own.
 
         Returns
         -------
         list of Detection
             Best score first.
+
+        Raises
+        ------
+        ValueError
+            ``min_face_size`` is less than 12.
         """
-        return self._confirm(image, self._propose(image))
+        smallest = self._min_face_size if min_face_size is None else _checked(min_face_size)
+        return self._confirm(image, self._propose(image, smallest))
 
     def refine(self, image: NDArray[np.uint8], boxes: Sequence[Box]) -> list[Detection]:
         """Find the faces that are where boxes tell, or up to a tenth of a side away.
@@ -161,10 +170,10 @@ class Mtcnn:
             for i in best
         ]
 
-    def _propose(self, image: NDArray[np.uint8]) -> Boxes:
+    def _propose(self, image: NDArray[np.uint8], min_face_size: int) -> Boxes:
         """Return P-Net's candidates from all pyramid levels."""
         boxes, scores = [np.empty((0, 4))], [np.empty(0, np.float32)]
-        for level, scale in _pyramid(image, self._min_face_size, self._scale_factor):
+        for level, scale in _pyramid(image, min_face_size, self._scale_factor):
             shifts, faceness = self._pnet(level[None])
             rows, columns = np.nonzero(faceness[0, :, :, 1] > self._thresholds[0])
             # The package counts a cell's pixels from 1, and its last one inclusively.
@@ -179,6 +188,12 @@ class Mtcnn:
             scores.append(faces[kept])
         candidates = np.concatenate(boxes)
         return candidates[_unsuppressed(candidates, np.concatenate(scores), 0.7)]
+
+
+def _checked(min_face_size: int) -> int:
+    if min_face_size < _CELL:
+        raise ValueError(f"min_face_size is at least {_CELL} pixels, got {min_face_size}")
+    return min_face_size
 
 
 def _pyramid(
