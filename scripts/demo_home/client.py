@@ -94,8 +94,8 @@ class Client:
         while (await self.call("get_config"))["state"] != "RUNNING":  # noqa: ASYNC110  # no event tells
             await asyncio.sleep(0.2)
 
-    async def run_flow(self, kind: str, handler: str | list[str], data: Json) -> Json:
-        """Fill in the first form of a configuration flow and return its result.
+    async def run_flow(self, kind: str, handler: str | list[str], *forms: Json) -> Json:
+        """Fill in the forms of a configuration flow and return its result.
 
         Parameters
         ----------
@@ -103,23 +103,24 @@ class Client:
             `"flow"` for a config entry, `"subentries/flow"` for a subentry.
         handler
             The integration, or the entry and the type of subentry.
-        data
-            What the user enters.
+        forms
+            What the user enters, form by form; those that are not shown are left over.
 
         Raises
         ------
         HomeAssistantError
-            If the flow shows the form again or ends without an entry.
+            If the flow shows a form again, or more of them, or ends without an entry.
         """
         url = f"{self._url}/api/config/config_entries/{kind}"
-        form = await _post(self._session, url, {"handler": handler})
-        if form["type"] == "form":
-            form = await _post(self._session, f"{url}/{form['flow_id']}", data)
-        if form["type"] != "create_entry":
-            reason = form.get("reason") or form.get("errors")
-            details = form.get("description_placeholders") or ""
-            raise HomeAssistantError(f"setting up {handler} with {data}: {reason} {details}")
-        return cast("Json", form)
+        step = await _post(self._session, url, {"handler": handler})
+        for form in forms:
+            if step["type"] == "form":
+                step = await _post(self._session, f"{url}/{step['flow_id']}", form)
+        if step["type"] != "create_entry":
+            reason = step.get("reason") or step.get("errors")
+            details = step.get("description_placeholders") or ""
+            raise HomeAssistantError(f"setting up {handler} with {forms}: {reason} {details}")
+        return cast("Json", step)
 
     async def delete_entry(self, entry_id: str) -> None:
         """Remove a config entry with all it made."""

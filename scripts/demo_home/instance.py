@@ -5,7 +5,7 @@ import json
 import shutil
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -97,7 +97,9 @@ def prepare(config: Path, port: int) -> None:
 
 
 @asynccontextmanager
-async def running(config: Path, url: str) -> AsyncIterator[asyncio.subprocess.Process]:
+async def running(
+    config: Path, url: str, *, under: Sequence[str] = ()
+) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run Home Assistant for as long as the block lasts.
 
     Parameters
@@ -106,6 +108,8 @@ async def running(config: Path, url: str) -> AsyncIterator[asyncio.subprocess.Pr
         A folder laid out by `prepare`.
     url
         Where it will answer.
+    under
+        A command that runs the command behind it in its own process, such as a tracer.
 
     Raises
     ------
@@ -116,6 +120,7 @@ async def running(config: Path, url: str) -> AsyncIterator[asyncio.subprocess.Pr
     with console.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
             *END_WITH_US,
+            *under,
             sys.executable,
             *("-m", "homeassistant"),
             *("--config", str(config)),
