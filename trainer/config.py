@@ -65,6 +65,7 @@ class TrainConfig(_Section):
     weight_decay: float = Field(default=0.03, ge=0)
     age_sigma: float = Field(default=2.0, gt=0)
     age_distance: float = Field(default=0.05, ge=0)
+    age_smoothness: float = Field(default=0.01, ge=0)
     gender_smoothing: Fraction = 0.05
     gender_weight: float = Field(default=1.0, ge=0)
     augmentation: Augmentation = Augmentation(

@@ -36,6 +36,13 @@ def test_the_distance_counts_years_outside_the_interval_only() -> None:
     assert below == pytest.approx(-np.log(0.4999) + 2 - 1.4997, rel=1e-3)
 
 
+def test_smoothness_charges_the_curvature_of_the_log_probabilities() -> None:
+    straight = [8 / 15, 4 / 15, 2 / 15, 1 / 15]  # log-probabilities fall by the same step
+    bent = [0.4, 0.1, 0.4, 0.1]  # they turn by 2 log 4 at both inner years
+    assert age_loss([0, 3], straight, smoothness=1) == pytest.approx(0, abs=1e-5)
+    assert age_loss([0, 3], bent, smoothness=0.5) == pytest.approx((2 * np.log(4)) ** 2, rel=1e-5)
+
+
 def test_ages_beyond_the_last_class_count_as_the_last() -> None:
     assert age_loss([116, 116], [0.1, 0.2, 0.7], sigma=0.05) == pytest.approx(-np.log(0.7), 1e-4)
 

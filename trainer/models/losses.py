@@ -15,7 +15,9 @@ class AgeLoss(keras.losses.Loss):  # type: ignore[misc]
     An exact age is softened to a Gaussian (label distribution learning, Gao et al., IEEE
     TIP 2017); a band is interval-censored: its likelihood is the probability of the whole
     band. Added to it is the distance from the expected age to the label (DEX's
-    expectation, Rothe et al., IJCV 2018), zero inside a band.
+    expectation, Rothe et al., IJCV 2018), zero inside a band. A band leaves open how its
+    probability is spread over its years, and the winner would take all: a penalty on the
+    curvature of the log-probabilities keeps neighbouring years alike.
 
     Parameters
     ----------
@@ -25,6 +27,9 @@ class AgeLoss(keras.losses.Loss):  # type: ignore[misc]
         Standard deviation of the softened exact label, years.
     distance
         Weight of one year of distance.
+    smoothness
+        Weight of the squared second differences of the log-probabilities, summed over the
+        years.
     """
 
     def __init__(
@@ -32,11 +37,13 @@ class AgeLoss(keras.losses.Loss):  # type: ignore[misc]
         years: int = 101,
         sigma: float = 2.0,
         distance: float = 0.05,
+        smoothness: float = 0.0,
         name: str = "age",
         **kwargs: Any,
     ) -> None:
         super().__init__(name=name, **kwargs)
-        self.years, self.sigma, self.distance = years, sigma, distance
+        self.years, self.sigma = years, sigma
+        self.distance, self.smoothness = distance, smoothness
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Return (N,) losses of labels (N, 2) [low, high] in years and logits (N, years)."""
@@ -56,7 +63,9 @@ class AgeLoss(keras.losses.Loss):  # type: ignore[misc]
 
         expected = ops.sum(ops.exp(log_p) * ages, axis=-1, keepdims=True)
         outside = ops.maximum(low - expected, 0.0) + ops.maximum(expected - high, 0.0)
+        curvature = log_p[:, 2:] - 2 * log_p[:, 1:-1] + log_p[:, :-2]
         loss = likelihood + self.distance * outside[:, 0]
+        loss = loss + self.smoothness * ops.sum(ops.square(curvature), axis=-1)
         return ops.where(known, loss, ops.zeros_like(loss))
 
     def get_config(self) -> dict[str, Any]:
@@ -66,6 +75,7 @@ class AgeLoss(keras.losses.Loss):  # type: ignore[misc]
             "years": self.years,
             "sigma": self.sigma,
             "distance": self.distance,
+            "smoothness": self.smoothness,
         }
 
 

@@ -61,7 +61,12 @@ def train(
             weight_decay=settings.weight_decay,
         ),
         loss={
-            "age": AgeLoss(estimator.YEARS, settings.age_sigma, settings.age_distance),
+            "age": AgeLoss(
+                estimator.YEARS,
+                settings.age_sigma,
+                settings.age_distance,
+                settings.age_smoothness,
+            ),
             "gender": GenderLoss(settings.gender_smoothing),
         },
         loss_weights={"age": 1.0, "gender": settings.gender_weight},
