@@ -26,6 +26,9 @@ class Estimate:
         Its central 80 % interval, in years.
     p_female
         Probability of "female", 0 to 1.
+    first_year
+        The age that the first entry of ``ages`` stands for, calibration included; each
+        further entry is one year more.
     """
 
     ages: NDArray[np.float32]
@@ -33,6 +36,30 @@ class Estimate:
     age_low: float
     age_high: float
     p_female: float
+    first_year: float = 0.0
+
+
+def summarize(ages: NDArray[np.float32], p_female: float, first_year: float = 0.0) -> Estimate:
+    """Complete an age distribution with its mean and its central 80 % interval.
+
+    Parameters
+    ----------
+    ages, p_female, first_year
+        As in `Estimate`.
+    """
+    years = first_year + np.arange(len(ages))
+    cumulated = np.concatenate([[0.0], np.cumsum(ages, dtype=np.float64)])
+    # The probability of a year is spread over the year around it.
+    edges = np.concatenate([years - 0.5, years[-1:] + 0.5])
+    low, high = np.interp([0.1, 0.9], cumulated / cumulated[-1], edges)
+    return Estimate(
+        ages=ages,
+        age=max(0.0, float(ages @ years)),
+        age_low=max(0.0, float(low)),
+        age_high=max(0.0, float(high)),
+        p_female=p_female,
+        first_year=first_year,
+    )
 
 
 class Estimator:
@@ -81,8 +108,8 @@ class Estimator:
         self._offset = np.float32(data["input"]["offset"])
         first, last = data["outputs"]["age"]["support"]
         calibration = data.get("calibration", {})
-        self._years = np.arange(int(first), int(last) + 1, dtype=np.float64)
-        self._shift = float(calibration.get("age_shift", 0.0))
+        self._years = int(last) - int(first) + 1
+        self._first_year = int(first) + float(calibration.get("age_shift", 0.0))
         self._age_temperature = float(calibration.get("age_temperature", 1.0))
         self._gender_temperature = float(calibration.get("gender_temperature", 1.0))
         positive = data["outputs"]["gender"].get("positive", "female")
@@ -118,9 +145,9 @@ class Estimator:
             return []
         outputs = self._network(crops * self._scale + self._offset)
         logits = outputs[self._age_output] / self._age_temperature
-        if logits.shape != (len(crops), len(self._years)):
+        if logits.shape != (len(crops), self._years):
             raise ValueError(
-                f"the age output has shape {logits.shape}, its support has {len(self._years)} years"
+                f"the age output has shape {logits.shape}, its support has {self._years} years"
             )
         exponential = np.exp(logits - logits.max(axis=1, keepdims=True))
         ages = exponential / exponential.sum(axis=1, keepdims=True)
@@ -128,20 +155,6 @@ class Estimator:
         gender = self._sign * gender / self._gender_temperature
         p_female = 0.5 * (1 + np.tanh(gender / 2))  # the sigmoid, without overflow
         return [
-            self._summary(distribution, float(p))
+            summarize(distribution, float(p), self._first_year)
             for distribution, p in zip(ages, p_female, strict=True)
         ]
-
-    def _summary(self, ages: NDArray[np.float32], p_female: float) -> Estimate:
-        years = self._years + self._shift
-        cumulated = np.concatenate([[0.0], np.cumsum(ages, dtype=np.float64)])
-        # The probability of a year is spread over the year around it.
-        edges = np.concatenate([years - 0.5, years[-1:] + 0.5])
-        low, high = np.interp([0.1, 0.9], cumulated / cumulated[-1], edges)
-        return Estimate(
-            ages=ages,
-            age=max(0.0, float(ages @ years)),
-            age_low=max(0.0, float(low)),
-            age_high=max(0.0, float(high)),
-            p_female=p_female,
-        )
