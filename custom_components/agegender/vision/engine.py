@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -16,7 +16,8 @@ from .detector import Box, Detection, FaceDetector
 from .estimator import Estimate, Estimator
 from .mtcnn import Mtcnn
 from .plugins import Registry
-from .runtime import Runtime, runtimes
+from .runtime import Runtime
+from .runtime.choice import AUTO, Choice, choose
 
 
 class DetectorFactory(Protocol):
@@ -60,16 +61,24 @@ class Engine:
         Finds the faces.
     estimator
         Judges them.
+    runtime
+        What executes both.
     model_name, licence
         As stated by the model.
     """
 
     def __init__(
-        self, detector: FaceDetector, estimator: Estimator, model_name: str, licence: str
+        self,
+        detector: FaceDetector,
+        estimator: Estimator,
+        runtime: Choice,
+        model_name: str,
+        licence: str,
     ) -> None:
         """Put the parts together; `load` does it by name."""
         self._detector = detector
         self._estimator = estimator
+        self._runtime = runtime
         self._model_name = model_name
         self._licence = licence
 
@@ -79,7 +88,7 @@ class Engine:
         model: Path | None = None,
         *,
         detector: str = "mtcnn",
-        runtime: str = "numpy",
+        runtime: str = AUTO,
         min_face_size: int = 40,
     ) -> Engine:
         """Load a model and the detector.
@@ -88,8 +97,11 @@ class Engine:
         ----------
         model
             Folder of an estimator; the bundled one if None.
-        detector, runtime
-            Registered names.
+        detector
+            A registered name.
+        runtime
+            A registered name, or ``auto``: the fastest that is installed and answers
+            as NumPy does. NumPy takes the place of one that does not.
         min_face_size
             Side of the smallest face to look for, in pixels of the analysed image.
 
@@ -103,10 +115,11 @@ class Engine:
             ``min_face_size`` is too small for the detector.
         """
         loaded = artefact.load(BUNDLED_MODEL if model is None else model)
-        executor = runtimes.get(runtime)
+        executor = choose(runtime)
         return cls(
             detectors.get(detector)(runtime=executor, min_face_size=min_face_size),
             Estimator(loaded, executor),
+            executor,
             loaded.name,
             loaded.licence,
         )
@@ -120,6 +133,16 @@ class Engine:
     def licence(self) -> str:
         """Licence of the estimator's model."""
         return self._licence
+
+    @property
+    def runtime_name(self) -> str:
+        """What executes the networks; several names are separated by commas."""
+        return self._runtime.name
+
+    @property
+    def rejected(self) -> Mapping[str, str]:
+        """Runtimes that were refused, by name, and why."""
+        return self._runtime.rejected
 
     def analyze(self, image: NDArray[np.uint8]) -> list[tuple[Detection, Estimate]]:
         """Find the faces of an image and judge each.
