@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from ..graph import Graph, Weights
 from ..plugins import Registry
+from .litert_ import LitertRuntime
+from .ncnn_ import NcnnRuntime
 from .numpy_ import NumpyRuntime
 
 
@@ -43,7 +45,9 @@ class Runtime(Protocol):
         """Prepare a graph for execution."""
 
 
-runtimes: Registry[Runtime] = Registry("runtime", {"numpy": NumpyRuntime()})
+runtimes: Registry[Runtime] = Registry(
+    "runtime", {"litert": LitertRuntime(), "ncnn": NcnnRuntime(), "numpy": NumpyRuntime()}
+)
 
-ACCELERATORS: Mapping[str, str] = {}
+ACCELERATORS: Mapping[str, str] = {"ncnn": "ncnn", "litert": "ai_edge_litert"}
 """Our compiled runtimes, the fastest first, and the package that each needs."""
