@@ -12,15 +12,15 @@ marked below; another choice would be as good, but would not agree with that pac
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from . import artefact
 from .detector import Box, Detection
+from .pyramid import levels
 from .runtime import Network, Runtime, runtimes
 
 WEIGHTS = Path(__file__).parent / "model" / "mtcnn"
@@ -173,7 +173,7 @@ class Mtcnn:
     def _propose(self, image: NDArray[np.uint8], min_face_size: int) -> Boxes:
         """Return P-Net's candidates from all pyramid levels."""
         boxes, scores = [np.empty((0, 4))], [np.empty(0, np.float32)]
-        for level, scale in _pyramid(image, min_face_size, self._scale_factor):
+        for level, scale in levels(image, _scales(image, min_face_size, self._scale_factor)):
             shifts, faceness = self._pnet(level[None])
             rows, columns = np.nonzero(faceness[0, :, :, 1] > self._thresholds[0])
             # The package counts a cell's pixels from 1, and its last one inclusively.
@@ -196,58 +196,13 @@ def _checked(min_face_size: int) -> int:
     return min_face_size
 
 
-def _pyramid(
-    image: NDArray[np.uint8], min_face_size: int, scale_factor: float
-) -> Iterator[tuple[NDArray[np.float32], float]]:
-    """Yield levels (h, w, 3), scaled to -1..1, and their scales, the largest first."""
-    height, width = image.shape[:2]
-    largest = _CELL / min_face_size
-    ratio = min(height, width) / min_face_size
+def _scales(image: NDArray[np.uint8], min_face_size: int, scale_factor: float) -> list[float]:
+    """Return the pyramid's scales, the largest first."""
+    ratio = min(image.shape[:2]) / min_face_size
     if ratio < 1:
-        return
-    levels = math.floor(math.log(ratio) / -math.log(scale_factor)) + 1
-    block = int(1 / largest)
-    if block > 1:  # whole blocks of pixels first: the same averages, sooner
-        image = np.asarray(Image.fromarray(image).reduce(block))
-    integral = _integral(image)
-    for scale in largest * scale_factor ** np.arange(levels):
-        shape = int(height * scale), int(width * scale)
-        mean = _area_means(integral, shape, (height / block, width / block))
-        yield (mean - np.float32(127.5)) / np.float32(128), float(scale)
-
-
-def _integral(image: NDArray[np.uint8]) -> NDArray[np.uint32] | NDArray[np.uint64]:
-    """Return the sums (H + 1, W + 1, 3) of all pixels above and left of each corner.
-
-    Crow, "Summed-area tables for texture mapping", SIGGRAPH 1984.
-    """
-    height, width, channels = image.shape
-    exact = np.uint32 if 255 * height * width < 2**32 else np.uint64
-    integral = np.zeros((height + 1, width + 1, channels), exact)
-    np.cumsum(image, axis=0, dtype=exact, out=integral[1:, 1:])
-    np.cumsum(integral[1:, 1:], axis=1, out=integral[1:, 1:])
-    return integral
-
-
-def _area_means(
-    integral: NDArray[np.uint32] | NDArray[np.uint64],
-    shape: tuple[int, int],
-    extent: tuple[float, float],
-) -> NDArray[np.float32]:
-    """Average the image over a grid of ``shape`` cells, fractions of pixels included.
-
-    Between its corners an integral image is bilinear, so this is exact.
-    """
-    sums: NDArray[np.float64] | NDArray[np.uint32] | NDArray[np.uint64] = integral
-    for axis in (0, 1):
-        at = np.linspace(0, extent[axis], shape[axis] + 1)
-        before = np.minimum(at.astype(np.intp), integral.shape[axis] - 2)
-        part = (at - before).reshape((-1, 1, 1) if axis == 0 else (-1, 1))
-        lower = np.take(sums, before, axis)
-        upper = np.take(sums, before + 1, axis)
-        sums = np.diff(lower + (upper - lower) * part, axis=axis)
-    pixels = extent[0] * extent[1] / (shape[0] * shape[1])
-    return (sums / pixels).astype(np.float32)
+        return []
+    smallest = math.floor(math.log(ratio) / -math.log(scale_factor))
+    return [_CELL / min_face_size * scale_factor**level for level in range(smallest + 1)]
 
 
 class _Crops:

@@ -1,0 +1,89 @@
+"""An image at ever smaller sizes, averaged exactly, by matrix products.
+
+Each cell of a smaller image is the mean of the part of the image it covers, fractions of
+pixels included. Rows and columns separate, and a few neighbouring cells cover a few
+neighbouring pixels: so a level is some tens of small products with matrices that depend
+on the sizes alone, and a camera's frames are all of one size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .runtime.blas import one_thread
+
+_BAND_ROWS = 4  # cells averaged by one product: fewer means more calls,
+_BAND_COLUMNS = 16  # more means more zeros among the weights
+
+
+class _Band(NamedTuple):
+    """The weights by which the cells ``cells`` average the pixels ``pixels``."""
+
+    cells: slice
+    pixels: slice
+    weights: NDArray[np.float32]  # (cells, pixels)
+
+
+def levels(
+    image: NDArray[np.uint8], scales: Sequence[float]
+) -> Iterator[tuple[NDArray[np.float32], float]]:
+    """Yield the image at each scale.
+
+    Parameters
+    ----------
+    image
+        (H, W, 3), uint8.
+    scales
+        Each above 0 and at most 1, so large that no side becomes 0.
+
+    Yields
+    ------
+    level
+        (h, w, 3), float32, values -1..1: the mean pixel less 127.5, by 128.
+    scale
+        The one asked for; ``h`` and ``w`` are rounded down.
+    """
+    height, width = image.shape[:2]
+    # Channels first, as networks want them, and for long rows.
+    planes = np.empty((3, height, width), np.float32)
+    np.subtract(image.transpose(2, 0, 1), np.float32(127.5), out=planes, dtype=np.float32)
+    planes /= 128
+    for scale in scales:
+        with one_thread():
+            level = _level(planes, int(height * scale), int(width * scale))
+        yield level, scale
+
+
+def _level(planes: NDArray[np.float32], rows: int, columns: int) -> NDArray[np.float32]:
+    """Average planes (3, H, W) to (rows, columns, 3)."""
+    height, width = planes.shape[1:]
+    low = np.empty((3, rows, width), np.float32)
+    for band in _bands(height, rows, _BAND_ROWS):
+        np.matmul(band.weights, planes[:, band.pixels], out=low[:, band.cells])
+    level = np.empty((3, rows, columns), np.float32)
+    lines, cells = low.reshape(-1, width), level.reshape(-1, columns)
+    for band in _bands(width, columns, _BAND_COLUMNS):
+        np.matmul(lines[:, band.pixels], band.weights.T, out=cells[:, band.cells])
+    return level.transpose(1, 2, 0)
+
+
+@lru_cache(maxsize=256)
+def _bands(pixels: int, cells: int, step: int) -> tuple[_Band, ...]:
+    """Return the weights that average a line of ``pixels`` into one of ``cells``."""
+    edges = np.linspace(0, pixels, cells + 1)
+    bands = []
+    for start in range(0, cells, step):
+        stop = min(start + step, cells)
+        first, last = int(edges[start]), min(int(np.ceil(edges[stop])), pixels)
+        pixel = np.arange(first, last)
+        inside = np.minimum(edges[start + 1 : stop + 1, None], pixel + 1) - np.maximum(
+            edges[start:stop, None], pixel
+        )
+        weights = (inside.clip(0) * (cells / pixels)).astype(np.float32)
+        bands.append(_Band(slice(start, stop), slice(first, last), weights))
+    return tuple(bands)
