@@ -8,7 +8,7 @@ from agegender_vision.estimator import Estimate
 
 
 def person(age: float, p_female: float) -> Estimate:
-    return Estimate(np.ones(1, np.float32), age, age - 5, age + 5, p_female)
+    return Estimate(np.ones(1, np.float32), age, age, age, p_female, first_year=age)
 
 
 @pytest.mark.parametrize(
@@ -16,6 +16,8 @@ def person(age: float, p_female: float) -> Estimate:
     [
         ("household", "0-12 13-19 20-39 40-59 60+"),
         ("fairface", "0-2 3-9 10-19 20-29 30-39 40-49 50-59 60-69 70+"),
+        ("adience", "0-2 4-6 8-12 15-20 25-32 38-43 48-53 60+"),
+        ("retail", "0-17 18-24 25-34 35-44 45-54 55-64 65+"),
         ("decades", "0-9 10-19 20-29 30-39 40-49 50-59 60-69 70-79 80-89 90+"),
     ],
 )
@@ -44,7 +46,9 @@ def test_bands_that_leave_someone_out(starts: tuple[int, ...]) -> None:
 
 
 def test_an_unknown_preset_lists_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="'dogs'; there are: household, fairface, decades"):
+    with pytest.raises(
+        ValueError, match="'dogs'; there are: household, adience, fairface, decades, retail"
+    ):
         AgeBands.preset("dogs")
 
 
@@ -52,8 +56,8 @@ def test_nobody() -> None:
     counts = count([], AgeBands.preset("household"))
     assert counts == Counts(
         people=0,
-        by_band={"0-12": 0, "13-19": 0, "20-39": 0, "40-59": 0, "60+": 0},
-        by_gender={"female": 0, "male": 0},
+        by_band={"0-12": 0, "13-19": 0, "20-39": 0, "40-59": 0, "60+": 0, "unknown": 0},
+        by_gender={"female": 0, "male": 0, "unknown": 0},
     )
 
 
@@ -61,8 +65,8 @@ def test_a_family() -> None:
     family = [person(41, 0.9), person(39.9, 0.1), person(4, 0.5), person(71, 0.2)]
     counts = count(family, AgeBands.preset("household"))
     assert counts.people == 4
-    assert counts.by_band == {"0-12": 1, "13-19": 0, "20-39": 1, "40-59": 1, "60+": 1}
-    assert counts.by_gender == {"female": 2, "male": 2}
+    assert counts.by_band == {"0-12": 1, "13-19": 0, "20-39": 1, "40-59": 1, "60+": 1, "unknown": 0}
+    assert counts.by_gender == {"female": 1, "male": 2, "unknown": 1}
 
 
 @pytest.mark.parametrize("preset", PRESETS)
