@@ -22,7 +22,6 @@ from agegender_vision.frame import read
 from agegender_vision.mtcnn import Mtcnn
 
 ROUNDS = 9
-SIDE = 640
 
 
 def seconds(call: Callable[[], object]) -> float:
@@ -41,7 +40,7 @@ def main() -> None:
     package, same, usual = MTCNN(), Mtcnn(min_face_size=20), Mtcnn(min_face_size=40)
     print("median ms, smallest face in brackets; ratio: package / ours")
     for path in pictures:
-        image = read(path, max_side=SIDE)
+        image = read(path)
         calls: dict[str, Callable[[], object]] = {
             "package (20)": lambda image=image: package.detect_faces(image),  # type: ignore[misc]
             "ours (20)": lambda image=image: same.detect(image),  # type: ignore[misc]

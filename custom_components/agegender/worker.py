@@ -7,16 +7,24 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import Any
 
 from homeassistant.core import HomeAssistant
 from homeassistant.util import dt as dt_util
 
-from .const import CONF_MODEL, CONF_RUNTIME, DOMAIN, FRAME_MAX_SIDE
+from .const import (
+    CONF_MODEL,
+    CONF_RUNTIME,
+    DEFAULT_MIN_FACE_SIZE,
+    DOMAIN,
+    FRAME_MAX_SIDE,
+)
 from .vision.census import AgeBands, Counts, count
 from .vision.engine import Engine
 from .vision.frame import decode
+from .vision.tracker import Scene
+from .vision.watch import Watch
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +42,25 @@ class Reading:
     """
 
     counts: Counts
+    taken: datetime
+    processing_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What is kept of one frame.
+
+    Parameters
+    ----------
+    scene
+        Who is in view, and who is counted with this frame.
+    taken
+        When the camera delivered the frame, in UTC.
+    processing_ms
+        Milliseconds from the encoded frame to the scene.
+    """
+
+    scene: Scene
     taken: datetime
     processing_ms: float
 
@@ -58,8 +85,8 @@ class Worker:
         self._settings = settings
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=DOMAIN)
 
-    async def async_load(self, min_face_size: int) -> Engine:
-        """Load the model and the face detector.
+    async def async_load(self, min_face_size: int = DEFAULT_MIN_FACE_SIZE) -> Engine:
+        """Load the model and the face detector, once for all cameras.
 
         Raises
         ------
@@ -88,6 +115,18 @@ class Worker:
         """
         return await self._async_call(partial(_read, engine, bands, frame, dt_util.utcnow()))
 
+    async def async_look(self, watch: Watch, frame: bytes) -> Look:
+        """Let a camera's watch take in an encoded frame.
+
+        Raises
+        ------
+        FrameError
+            If the frame cannot be decoded; the message says what was wrong.
+        """
+        return await self._async_call(
+            partial(_look, watch, frame, taken=dt_util.utcnow(), time=monotonic())
+        )
+
     async def async_shutdown(self, *_: object) -> None:
         """Finish the frame in hand and end the thread."""
         await self._hass.async_add_executor_job(
@@ -100,6 +139,12 @@ class Worker:
 
 def _read(engine: Engine, bands: AgeBands, frame: bytes, taken: datetime) -> Reading:
     start = perf_counter()
-    people = engine.analyze(decode(frame, max_side=FRAME_MAX_SIDE))
+    people = engine.analyze(decode(frame, enough=FRAME_MAX_SIDE))
     counts = count([estimate for _, estimate in people], bands)
     return Reading(counts, taken, (perf_counter() - start) * 1000)
+
+
+def _look(watch: Watch, frame: bytes, *, taken: datetime, time: float) -> Look:
+    start = perf_counter()
+    scene = watch.look(frame, time)
+    return Look(scene, taken, (perf_counter() - start) * 1000)

@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from agegender_vision.frame import FrameError, decode, read
+from agegender_vision.frame import FrameError, decode, read, thumbnail
 
 
 def encoded(image: Image.Image, file_format: str = "PNG", **options: Any) -> bytes:
@@ -113,21 +113,52 @@ def test_exif_rotation_is_applied(photograph: Image.Image, orientation: int) -> 
     assert np.abs(decoded - np.asarray(photograph)).mean() < 8
 
 
-@pytest.mark.parametrize("progressive", [False, True])
-@pytest.mark.parametrize("max_side", [500, 300, 100, 7])
-def test_max_side_bounds_the_longer_side(
-    grace_hopper_file: Path, max_side: int, progressive: bool
+@pytest.mark.parametrize(
+    ("enough", "factor"), [(601, 1), (600, 1), (301, 1), (300, 2), (150, 4), (75, 8)]
+)
+@pytest.mark.parametrize("file_format", ["PNG", "JPEG"])
+def test_a_picture_is_reduced_by_the_largest_factor_that_leaves_enough(
+    grace_hopper: NDArray[np.uint8], enough: int, factor: int, file_format: str
 ) -> None:
-    with Image.open(grace_hopper_file) as image:
-        data = encoded(image, "JPEG", progressive=progressive)
-    decoded = decode(data, max_side=max_side)
-    assert decoded.shape == (max_side, round(512 / 600 * max_side), 3)
-    whole = np.asarray(Image.fromarray(decode(data)).resize(decoded.shape[1::-1])).astype(int)
-    assert np.abs(decoded - whole).mean() < 6
+    decoded = decode(encoded(Image.fromarray(grace_hopper), file_format), enough=enough)
+    expected = np.asarray(Image.fromarray(grace_hopper).reduce(factor))
+    assert decoded.shape == expected.shape
+    assert np.abs(decoded.astype(int) - expected).mean() < 6
 
 
-def test_a_picture_within_max_side_keeps_its_size(photograph: Image.Image) -> None:
-    assert decode(encoded(photograph), max_side=128).shape == (96, 128, 3)
+@pytest.mark.parametrize(("progressive", "factor"), [(False, 2), (True, 3)])
+def test_a_jpeg_is_reduced_while_it_is_decoded_unless_it_is_progressive(
+    grace_hopper: NDArray[np.uint8], progressive: bool, factor: int
+) -> None:
+    data = encoded(Image.fromarray(grace_hopper), "JPEG", progressive=progressive)
+    assert max(decode(data, enough=200).shape) == 600 // factor
+
+
+def test_a_thumbnail_is_the_picture_small_and_grey(grace_hopper: NDArray[np.uint8]) -> None:
+    expected = np.asarray(Image.fromarray(grace_hopper).convert("L").reduce(8)).astype(int)
+    small = thumbnail(encoded(Image.fromarray(grace_hopper), "JPEG"))
+    assert small.dtype == np.uint8
+    assert small.shape == expected.shape == (75, 64)
+    assert np.abs(small - expected).mean() < 2
+
+
+@pytest.mark.parametrize("file_format", ["PNG", "WEBP", "BMP", "GIF", "JPEG", None])
+@pytest.mark.parametrize("size", [(40, 30), (640, 480), (1920, 1080), (3000, 500)])
+def test_a_thumbnail_of_any_picture_is_small(
+    photograph: Image.Image, size: tuple[int, int], file_format: str | None
+) -> None:
+    image = photograph.resize(size)
+    small = thumbnail(encoded(image, file_format) if file_format else np.asarray(image))
+    assert max(small.shape) < 256
+    assert small.shape[1] / small.shape[0] == pytest.approx(size[0] / size[1], rel=0.1)
+    assert abs(float(small.mean()) - float(np.asarray(image.convert("L")).mean())) < 12
+
+
+def test_a_thumbnail_of_what_is_no_picture_is_refused() -> None:
+    with pytest.raises(FrameError, match=r"empty \(0 bytes\)"):
+        thumbnail(b"")
+    with pytest.raises(FrameError, match="not a picture in a known format"):
+        thumbnail(b"<html>401 Unauthorized</html>")
 
 
 def test_no_bytes() -> None:
@@ -202,7 +233,7 @@ def peak():
 data = Path(sys.argv[1]).read_bytes()
 before, start = peak(), time.perf_counter()
 try:
-    result = decode(data, max_side=int(sys.argv[2]) or None).shape
+    result = decode(data, enough=int(sys.argv[2]) or None).shape
 except FrameError as error:
     result = str(error)
 print(time.perf_counter() - start, peak() - before, result, sep="|")
@@ -219,12 +250,12 @@ def hundred_megapixels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def decoded_alone(path: Path, max_side: int) -> tuple[float, float, str]:
+def decoded_alone(path: Path, enough: int) -> tuple[float, float, str]:
     """Decode in a process of its own: seconds, MiB more than before, and the result."""
     if not Path("/proc/self/status").exists():
         pytest.skip("reads a process's peak memory from /proc, which is not here")
     output = subprocess.run(
-        [sys.executable, "-c", HUNDRED_MEGAPIXELS, path, str(max_side)],
+        [sys.executable, "-c", HUNDRED_MEGAPIXELS, path, str(enough)],
         env={"PYTHONPATH": str(Path(__file__).parents[2] / "src")},
         check=True,
         capture_output=True,
@@ -235,13 +266,13 @@ def decoded_alone(path: Path, max_side: int) -> tuple[float, float, str]:
 
 
 @pytest.mark.parametrize(
-    ("name", "max_side"),
+    ("name", "enough"),
     [("baseline.jpg", 0), ("one_bit.png", 0), ("one_bit.png", 1280), ("progressive.jpg", 1280)],
 )
 def test_100_megapixels_are_refused_at_once_without_taking_memory(
-    hundred_megapixels: Path, name: str, max_side: int
+    hundred_megapixels: Path, name: str, enough: int
 ) -> None:
-    seconds, mebibytes, result = decoded_alone(hundred_megapixels / name, max_side)
+    seconds, mebibytes, result = decoded_alone(hundred_megapixels / name, enough)
     assert "10000x10000 pixels, more than the limit of 50 million" in result
     assert seconds < 1
     assert mebibytes < 20
@@ -251,5 +282,5 @@ def test_100_megapixels_pass_as_a_jpeg_decoded_at_reduced_scale(
     hundred_megapixels: Path,
 ) -> None:
     _, mebibytes, result = decoded_alone(hundred_megapixels / "baseline.jpg", 1000)
-    assert result == "(1000, 1000, 3)"
+    assert result == "(1250, 1250, 3)"
     assert mebibytes < 100

@@ -14,6 +14,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 # Every further decoder is one more that a hostile file can reach. JPEG includes MPO.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
+_THUMBNAIL_SIDE = 128  # at least, of a large picture, and less than twice that
 _LARGEST_REDUCTION = 8  # of libjpeg's scaled decoding, along each side
 
 
@@ -22,7 +23,7 @@ class FrameError(ValueError):
 
 
 def decode(
-    data: bytes, *, max_pixels: int = 50_000_000, max_side: int | None = None
+    data: bytes, *, max_pixels: int = 50_000_000, enough: int | None = None
 ) -> NDArray[np.uint8]:
     """Decode one still picture.
 
@@ -35,9 +36,11 @@ def decode(
     max_pixels
         Refuse pictures with more pixels than this, judged by the header before any
         memory is taken. A JPEG counts with the size it is decoded at.
-    max_side
-        Shrink the picture so that neither side is longer than this many pixels.
-        JPEGs are then decoded at reduced scale, which is much faster.
+    enough
+        Length of the longer side, in pixels, that will do: a larger picture is reduced
+        by the largest factor that leaves so much. For a JPEG the factor is 2, 4 or 8 and
+        taken while decoding, which is much faster; else it is any whole number. So the
+        longer side is always less than twice this.
 
     Returns
     -------
@@ -49,31 +52,46 @@ def decode(
     FrameError
         Empty, not a picture, corrupt, truncated, or too large.
     """
-    if not data:
-        raise FrameError("the frame is empty (0 bytes): check that the camera delivers pictures")
     with _explained():
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            width, height = image.size
-            if max_side is not None and max(width, height) > max_side:
-                _reduce_while_decoding(image, max_side)
-            if math.prod(image.size) > max_pixels:
-                raise FrameError(
-                    f"the frame has {width}x{height} pixels, more than the limit of "
-                    f"{max_pixels / 1e6:g} million: set the camera to a lower resolution"
-                )
-            image.load()
-            upright = _rgb(ImageOps.exif_transpose(image))
-        if max_side is not None and max(upright.size) > max_side:
-            scale = max_side / max(upright.size)
-            size = tuple(max(1, round(side * scale)) for side in upright.size)
-            upright = upright.resize(
-                (size[0], size[1]), Image.Resampling.BILINEAR, reducing_gap=2.0
-            )
-        return np.array(upright)
+        image = _rgb(_load(data, max_pixels, enough))
+        return np.array(image if enough is None else _reduced(image, enough))
+
+
+def thumbnail(
+    frame: bytes | NDArray[np.uint8], *, max_pixels: int = 50_000_000
+) -> NDArray[np.uint8]:
+    """Make a picture small and grey, at a fraction of the cost of decoding it.
+
+    Of a JPEG only the mean of each block of 8x8 pixels is computed, and no colour.
+
+    Parameters
+    ----------
+    frame
+        An encoded picture as for `decode`, or (H, W, 3), uint8, RGB.
+    max_pixels
+        As for `decode`.
+
+    Returns
+    -------
+    ndarray
+        (h, w), uint8; each side less than 256.
+
+    Raises
+    ------
+    FrameError
+        As by `decode`.
+    """
+    with _explained():
+        if isinstance(frame, bytes):
+            image = _load(frame, max_pixels, 1, "L")
+            image = image if image.mode == "L" else _rgb(image).convert("L")
+        else:  # every fourth pixel's green: most of the brightness
+            image = Image.fromarray(np.ascontiguousarray(frame[::2, ::2, 1]))
+        return np.asarray(_reduced(image, _THUMBNAIL_SIDE))
 
 
 def read(
-    path: Path, *, max_pixels: int = 50_000_000, max_side: int | None = None
+    path: Path, *, max_pixels: int = 50_000_000, enough: int | None = None
 ) -> NDArray[np.uint8]:
     """Decode a file; like `decode`, the errors naming the file.
 
@@ -83,19 +101,37 @@ def read(
         The file cannot be read or is refused by `decode`.
     """
     try:
-        return decode(path.read_bytes(), max_pixels=max_pixels, max_side=max_side)
+        return decode(path.read_bytes(), max_pixels=max_pixels, enough=enough)
     except OSError as error:
         raise FrameError(f"{path}: cannot be read ({error.strerror})") from error
     except FrameError as error:
         raise FrameError(f"{path}: {error}") from error
 
 
-def _reduce_while_decoding(image: Image.Image, max_side: int) -> None:
-    """Ask the JPEG decoder for the smallest of its scales that is still enough."""
-    if image.format not in ("JPEG", "MPO") or "progressive" in image.info:
-        return  # a progressive JPEG is held whole, whatever scale it is decoded at
-    reduction = min(max(image.size) / max_side, _LARGEST_REDUCTION)
-    image.draft(None, (int(image.width / reduction), int(image.height / reduction)))
+def _load(data: bytes, max_pixels: int, enough: int | None, mode: str | None = None) -> Image.Image:
+    """Decode upright, a JPEG at the smallest of its scales that is still enough."""
+    if not data:
+        raise FrameError("the frame is empty (0 bytes): check that the camera delivers pictures")
+    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        width, height = image.size
+        # A progressive JPEG is held whole, whatever scale it is decoded at.
+        if enough and image.format in ("JPEG", "MPO") and "progressive" not in image.info:
+            reduction = min(max(1, max(image.size) // enough), _LARGEST_REDUCTION)
+            image.draft(mode, (width // reduction, height // reduction))
+        if math.prod(image.size) > max_pixels:
+            raise FrameError(
+                f"the frame has {width}x{height} pixels, more than the limit of "
+                f"{max_pixels / 1e6:g} million: set the camera to a lower resolution"
+            )
+        image.load()
+        ImageOps.exif_transpose(image, in_place=True)
+        return image
+
+
+def _reduced(image: Image.Image, enough: int) -> Image.Image:
+    """Average whole blocks of pixels, as large as leave enough of the longer side."""
+    block = max(image.size) // enough
+    return image.reduce(block) if block > 1 else image
 
 
 def _rgb(image: Image.Image) -> Image.Image:
