@@ -22,6 +22,7 @@ from . import artefact
 from .detector import Box, Detection
 from .pyramid import levels
 from .runtime import Network, Runtime, runtimes
+from .scratch import Scratch
 
 WEIGHTS = Path(__file__).parent / "model" / "mtcnn"
 
@@ -74,6 +75,7 @@ class Mtcnn:
         self._min_face_size = _checked(min_face_size)
         self._thresholds = thresholds
         self._scale_factor = scale_factor
+        self._scratch = Scratch()
         loaded = artefact.load(weights)
         try:
             graphs = [loaded.graphs[name] for name in ("pnet", "rnet", "onet")]
@@ -139,7 +141,7 @@ class Mtcnn:
         boxes = _squared(boxes)
         if not len(boxes):
             return []
-        crops = _Crops(image)
+        crops = _Crops(image, self._scratch)
 
         shifts, faceness = _judge(self._rnet, crops, boxes, 24)
         kept = faceness[:, 1] > self._thresholds[1]
@@ -173,7 +175,8 @@ class Mtcnn:
     def _propose(self, image: NDArray[np.uint8], min_face_size: int) -> Boxes:
         """Return P-Net's candidates from all pyramid levels."""
         boxes, scores = [np.empty((0, 4))], [np.empty(0, np.float32)]
-        for level, scale in levels(image, _scales(image, min_face_size, self._scale_factor)):
+        scales = _scales(image, min_face_size, self._scale_factor)
+        for level, scale in levels(image, scales, self._scratch):
             shifts, faceness = self._pnet(level[None])
             rows, columns = np.nonzero(faceness[0, :, :, 1] > self._thresholds[0])
             # The package counts a cell's pixels from 1, and its last one inclusively.
@@ -211,58 +214,72 @@ class _Crops:
     Outside the image lies mid-grey, which is 0 for the networks.
     """
 
-    def __init__(self, image: NDArray[np.uint8]) -> None:
+    def __init__(self, image: NDArray[np.uint8], scratch: Scratch) -> None:
+        self._scratch = scratch
         self._height, self._width = image.shape[:2]
-        # Four bytes a pixel, so that one look-up fetches a whole pixel.
-        pixels = np.zeros((self._height, self._width, 4), np.uint8)
-        pixels[:, :, :3] = image
-        self._pixels = pixels.reshape(-1).view(np.uint32)
+        # Four bytes a pixel, so that one look-up fetches a whole pixel. One row and one
+        # pixel more: a sample in the last row or column gives its neighbour no weight,
+        # but fetches it.
+        count = self._height * self._width
+        self._pixels = scratch.take("pixels", (count + self._width + 1,), np.uint32)
+        channels = self._pixels[:count].view(np.uint8).reshape(self._height, self._width, 4)
+        for channel in range(3):  # long runs, in place of one of three bytes for each pixel
+            channels[:, :, channel] = image[:, :, channel]
 
     def cut(self, boxes: Boxes, size: int) -> NDArray[np.float32]:
-        """Return (N, size, size, 3), scaled to -1..1."""
+        """Return (N, size, size, 3), scaled to -1..1; valid until the next call."""
+        # Boxes last: so are the networks' batches, and NumPy is fast along that axis.
         column, right, inside_x = self._samples(boxes[:, 0], boxes[:, 2], self._width, size)
         row, down, inside_y = self._samples(boxes[:, 1], boxes[:, 3], self._height, size)
-        corner = row[:, :, None] * self._width + column[:, None, :]
-        # At the last row and column the neighbour has no weight; any pixel will do.
-        step_x = (column < self._width - 1)[:, None, :]
-        step_y = (row < self._height - 1)[:, :, None] * self._width
-        right = right[:, None, :, None]
-        above = self._blend(corner, corner + step_x, right)
-        below = self._blend(corner + step_y, corner + step_y + step_x, right)
+        corner = self._scratch.take("corner", (size, size, len(boxes)), np.intp)
+        np.add((row * self._width)[:, None], column, out=corner)
+        above = self._blend("above", corner, 0, right)
+        below = self._blend("below", corner, self._width, right)
         below -= above
-        below *= down[:, :, None, None]
+        below *= down[:, None]
         above += below
         above -= 127.5
         above /= 128
-        above *= (inside_y[:, :, None] & inside_x[:, None, :])[..., None]
-        return above
+        above *= inside_x
+        above *= inside_y[:, None]
+        return above.reshape(size, size, len(boxes), 4)[..., :3].transpose(2, 0, 1, 3)
 
     def _samples(
         self, low: NDArray[np.float64], high: NDArray[np.float64], length: int, size: int
     ) -> tuple[NDArray[np.intp], NDArray[np.float32], NDArray[np.bool_]]:
-        """Return the pixel before each sample, the way to the next, and whether inside."""
+        """Return where samples lie: pixel before (size, N), way to the next, whether inside.
+
+        The latter two are (size, 4 N), once for each byte of a pixel.
+        """
         # The package divides boxes by the image's length and multiplies by length - 1.
         shrunk = (length - 1) / length
         low, high = low * shrunk, high * shrunk
-        at = low[:, None] + (high - low)[:, None] * np.linspace(0, 1, size)
+        at = low + (high - low) * np.linspace(0, 1, size)[:, None]
         inside = (at >= 0) & (at <= length - 1)
         at = at.clip(0, length - 1)
         before = at.astype(np.intp)
-        return before, (at - before).astype(np.float32), inside
+        part = (at - before).astype(np.float32)
+        return before, part.repeat(4, axis=1), inside.repeat(4, axis=1)
 
     def _blend(
-        self,
-        first: NDArray[np.intp],
-        second: NDArray[np.intp],
-        part: NDArray[np.float32],
+        self, key: str, corner: NDArray[np.intp], offset: int, part: NDArray[np.float32]
     ) -> NDArray[np.float32]:
-        left, right = (
-            self._pixels[index].view(np.uint8).reshape(*index.shape, 4)[..., :3]
-            for index in (first, second)
-        )
-        blended = left.astype(np.float32)
-        blended += (right - blended) * part
-        return blended
+        """Return the pixels at and right of each corner, blended: (size, size, 4 N)."""
+        left = self._fetched(key, corner, offset)
+        right = self._fetched("right", corner, offset + 1)
+        right -= left
+        right *= part
+        left += right
+        return left
+
+    def _fetched(self, key: str, corner: NDArray[np.intp], offset: int) -> NDArray[np.float32]:
+        pixels = self._scratch.take("fetched", corner.shape, np.uint32)
+        # All are inside; to NumPy, "clip" means that it need not look before it writes.
+        np.take(self._pixels[offset:], corner, out=pixels, mode="clip")
+        channels = pixels.view(np.uint8)
+        values = self._scratch.take(key, channels.shape)
+        np.copyto(values, channels)
+        return values
 
 
 def _judge(network: Network, crops: _Crops, boxes: Boxes, size: int) -> list[NDArray[np.float32]]:

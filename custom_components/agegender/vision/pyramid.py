@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .runtime.blas import one_thread
+from .scratch import Scratch
 
 _BAND_ROWS = 4  # cells averaged by one product: fewer means more calls,
 _BAND_COLUMNS = 16  # more means more zeros among the weights
@@ -30,7 +31,7 @@ class _Band(NamedTuple):
 
 
 def levels(
-    image: NDArray[np.uint8], scales: Sequence[float]
+    image: NDArray[np.uint8], scales: Sequence[float], scratch: Scratch
 ) -> Iterator[tuple[NDArray[np.float32], float]]:
     """Yield the image at each scale.
 
@@ -40,32 +41,37 @@ def levels(
         (H, W, 3), uint8.
     scales
         Each above 0 and at most 1, so large that no side becomes 0.
+    scratch
+        Memory to work in.
 
     Yields
     ------
     level
-        (h, w, 3), float32, values -1..1: the mean pixel less 127.5, by 128.
+        (h, w, 3), float32, values -1..1: the mean pixel less 127.5, by 128. Valid
+        until the next one.
     scale
         The one asked for; ``h`` and ``w`` are rounded down.
     """
     height, width = image.shape[:2]
     # Channels first, as networks want them, and for long rows.
-    planes = np.empty((3, height, width), np.float32)
+    planes = scratch.take("planes", (3, height, width))
     np.subtract(image.transpose(2, 0, 1), np.float32(127.5), out=planes, dtype=np.float32)
     planes /= 128
     for scale in scales:
         with one_thread():
-            level = _level(planes, int(height * scale), int(width * scale))
+            level = _level(planes, int(height * scale), int(width * scale), scratch)
         yield level, scale
 
 
-def _level(planes: NDArray[np.float32], rows: int, columns: int) -> NDArray[np.float32]:
+def _level(
+    planes: NDArray[np.float32], rows: int, columns: int, scratch: Scratch
+) -> NDArray[np.float32]:
     """Average planes (3, H, W) to (rows, columns, 3)."""
     height, width = planes.shape[1:]
-    low = np.empty((3, rows, width), np.float32)
+    low = scratch.take("low", (3, rows, width))
     for band in _bands(height, rows, _BAND_ROWS):
         np.matmul(band.weights, planes[:, band.pixels], out=low[:, band.cells])
-    level = np.empty((3, rows, columns), np.float32)
+    level = scratch.take("level", (3, rows, columns))
     lines, cells = low.reshape(-1, width), level.reshape(-1, columns)
     for band in _bands(width, columns, _BAND_COLUMNS):
         np.matmul(lines[:, band.pixels], band.weights.T, out=cells[:, band.cells])
