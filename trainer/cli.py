@@ -11,13 +11,11 @@ import json
 import os
 import shutil
 import sys
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import track
 
 from trainer.errors import InputError
 
@@ -168,7 +166,8 @@ def evaluate(
 
     settings, network, temperatures = _trained(model)
     held_out = faces.load(manifest or settings.data.manifests, [split], settings.data.limit)
-    answers = logits(network, faces.plain_views(held_out, settings.model.size))
+    images = faces.plain_views(held_out, settings.model.size)
+    answers = logits(network, images, mirror=settings.model.mirror)
     found = Predictions.from_logits(*answers, **temperatures)
     result = report.report(held_out, found)
     output = output or model
@@ -208,7 +207,9 @@ def export_estimator(
     }
     images = faces.plain_views(sample, settings.model.size).astype("uint8")
     try:
-        difference = export(network, output, description, temperatures, images)
+        difference = export(
+            network, output, description, temperatures, images, mirror=settings.model.mirror
+        )
     except ExportError as error:
         raise InputError(f"{run}: {error}") from error
     typer.echo(f"{output}: differs from Keras by {difference:.1e} on {len(images)} faces")
@@ -236,46 +237,66 @@ def export_mtcnn(
 
 @app.command()
 def predict(
-    paths: Annotated[list[Path], typer.Argument(help="Images, or folders of images.")],
+    paths: Annotated[
+        list[Path], typer.Argument(help="Images, videos, folders of them, patterns in quotes.")
+    ],
     output: Annotated[
         Path | None, typer.Option(help="JSON lines; left out: the standard output.")
     ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where an interrupted --output ended.")
+    ] = False,
     detector: Annotated[
         str, typer.Option(help="Face detector; `none` takes images for aligned faces.")
     ] = "mtcnn",
     model: Annotated[
         Path | None, typer.Option(help="Model folder; left out: the bundled one.")
     ] = None,
-    runtime: Annotated[str, typer.Option(help="What computes.")] = "numpy",
+    runtime: Annotated[
+        str, typer.Option(help="What computes; `auto`: the fastest installed.")
+    ] = "numpy",
     bands: Annotated[str, typer.Option(help="household, fairface or decades.")] = "household",
     min_face: Annotated[int, typer.Option(help="Smallest face looked for, pixels.")] = 20,
+    every: Annotated[int, typer.Option(min=1, help="Of a video, take every Nth picture.")] = 1,
+    annotate: Annotated[
+        Path | None, typer.Option(help="Folder for copies with the answers drawn in.")
+    ] = None,
+    anonymise: Annotated[
+        bool, typer.Option("--anonymise", help="Cover the heads in these copies.")
+    ] = False,
 ) -> None:
     """Write one JSON object per face: box, age with interval, band, p_female.
 
     A file without a face gets an object with "faces": 0, an unreadable one an object with
-    "error"; the exit status is 1 then, after all other files were done.
+    "error"; the exit status is 1 then, after all other files were done. A video gets these
+    for each picture, and at last one that counts its people.
     """
     from agegender_vision.artefact import ArtefactError
     from agegender_vision.census import AgeBands
     from agegender_vision.plugins import PluginError
-    from trainer.predict import Predictor, images
+    from trainer import predict
+    from trainer.album import Album
 
+    if anonymise and not annotate:
+        raise InputError("--anonymise covers heads in copies: add --annotate FOLDER for them.")
+    if resume and not output:
+        raise InputError("--resume goes on with a file: add --output FILE.")
     try:
-        predictor = Predictor(
+        predictor = predict.Predictor(
             model,
             detector=detector,
             runtime=runtime,
             bands=AgeBands.preset(bands),
             min_face_size=min_face,
+            every=every,
         )
     except (ArtefactError, PluginError, ValueError) as error:
         raise InputError(str(error)) from error
-    failed = 0
-    with output.open("w", encoding="utf-8") if output else nullcontext(sys.stdout) as lines:
-        for path in track(images(paths), "looking at faces", console=errors, transient=True):
-            for record in predictor.records(path):
-                failed += "error" in record
-                lines.write(json.dumps(record, ensure_ascii=False) + "\n")
+    for name, reason in predictor.engine.rejected.items():
+        errors.print(f"The runtime {name} is not used: {reason}.", highlight=False)
+    files = predict.files(paths, leave_out=annotate)
+    album = Album(annotate, files, anonymise=anonymise) if annotate else None
+    failed = predict.write(predictor, files, output, errors, resume=resume, album=album)
     if failed:
         errors.print(f"{failed} of the files could not be read; see their `error`.")
         raise typer.Exit(1)
