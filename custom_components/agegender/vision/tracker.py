@@ -8,6 +8,7 @@ is someone new.
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -29,8 +30,10 @@ class TrackerSettings:
     Attributes
     ----------
     confirm_frames, confirm_window
-        A person is someone found in so many of the first so many frames; a stray
+        A person is someone found in so many of the last so many frames; a stray
         detection is not.
+    confirm_seconds
+        And for at least so long: frames that follow fast repeat one another's mistakes.
     confirm_gap
         Where frames are further apart than this, in seconds, one frame in which the face
         can be judged will do: a passer-by is in no second one.
@@ -42,8 +45,9 @@ class TrackerSettings:
         on leaving.
     """
 
-    confirm_frames: int = 3
-    confirm_window: int = 5
+    confirm_frames: int = 2
+    confirm_window: int = 3
+    confirm_seconds: float = 0.4
     confirm_gap: float = 1.5
     coast_seconds: float = 3.0
     coast_frames: int = 2
@@ -66,7 +70,7 @@ class TrackerSettings:
         for name in ("coast_frames", "vote_frames"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        for name in ("confirm_gap", "coast_seconds", "vote_seconds"):
+        for name in ("confirm_seconds", "confirm_gap", "coast_seconds", "vote_seconds"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"{name} must be at least 0, got {getattr(self, name)}")
 
@@ -137,7 +141,9 @@ class Tracker:
                 track.miss()
         known = set(found.values())
         self._tracks += [
-            _Track(face, time) for number, face in enumerate(faces) if number not in known
+            _Track(face, time, self._settings.confirm_window)
+            for number, face in enumerate(faces)
+            if number not in known
         ]
         return self._scene(gap)
 
@@ -196,13 +202,9 @@ class Tracker:
         return {track: face for track, face in pairs if costs[track, face] < _NEWCOMER}
 
     def _scene(self, gap: float) -> Scene:
-        settings = self._settings
         staying, leaving = [], []
         for track in self._tracks:
-            if not track.confirmed:
-                track.confirmed = track.seen >= settings.confirm_frames or (
-                    gap > settings.confirm_gap and not track.missed and track.evidence.frames > 0
-                )
+            track.confirmed = track.confirmed or self._is_person(track, gap)
             if self._has_left(track):
                 leaving.append(track)
             else:
@@ -213,6 +215,15 @@ class Tracker:
             tuple(track.evidence.estimate() for track in staying if track.confirmed), counted
         )
 
+    def _is_person(self, track: _Track, gap: float) -> bool:
+        settings = self._settings
+        if gap > settings.confirm_gap and not track.missed and track.evidence.frames:
+            return True
+        return (
+            sum(track.recent) >= settings.confirm_frames
+            and track.last_seen - track.first_seen >= settings.confirm_seconds
+        )
+
     def _has_left(self, track: _Track) -> bool:
         settings = self._settings
         if track.confirmed:
@@ -220,7 +231,8 @@ class Tracker:
                 track.missed >= settings.coast_frames
                 and self._time - track.last_seen > settings.coast_seconds
             )
-        return track.seen_or_missed - track.seen > settings.confirm_window - settings.confirm_frames
+        misses = len(track.recent) - sum(track.recent)
+        return misses > settings.confirm_window - settings.confirm_frames
 
     def _votes(self, tracks: Iterable[_Track], *, leaving: bool) -> tuple[Estimate, ...]:
         votes = []
@@ -260,32 +272,14 @@ class _Track:
     that last showed the face, so how often it was missed does not matter, only how long.
     """
 
-    __slots__ = (
-        "_aspect",
-        "_box",
-        "_covariance",
-        "_place",
-        "_side",
-        "_size_variance",
-        "_speed",
-        "confirmed",
-        "evidence",
-        "first_seen",
-        "last_seen",
-        "missed",
-        "seen",
-        "seen_or_missed",
-        "voted",
-    )  # fmt: skip
-
-    def __init__(self, face: Face, time: float) -> None:
+    def __init__(self, face: Face, time: float, window: int) -> None:
         self._box = face.box
         self._place, self._side, self._aspect = _measure(face.box)
         self._speed = (0.0, 0.0)
         self._covariance = (_BOX_NOISE**2, 0.0, _SPEED**2)  # place, both, speed
         self._size_variance = _SIZE_NOISE**2
         self.first_seen = self.last_seen = time
-        self.seen = self.seen_or_missed = 1
+        self.recent = deque([True], maxlen=window)  # was it found? the last frames
         self.missed = 0  # in a row, until now
         self.confirmed = self.voted = False
         self.evidence = Evidence()
@@ -317,7 +311,7 @@ class _Track:
 
     def miss(self) -> None:
         self.missed += 1
-        self.seen_or_missed += 1
+        self.recent.append(False)
 
     def box(self, time: float) -> Box:
         (x, y), _, _ = self._forecast(time)
@@ -364,9 +358,8 @@ class _Track:
         self._size_variance = (1 - size_gain) * size_variance
         self._box = box
         self.last_seen = time
-        self.seen += 1
-        self.seen_or_missed += 1
         self.missed = 0
+        self.recent.append(True)
 
 
 def _measure(box: Box) -> tuple[tuple[float, float], float, float]:
