@@ -21,16 +21,26 @@ published of it, follows from its counts by `Public.suppress`:
 Day totals add up what was published of their windows, so they tell nothing new, and
 windows follow the clock, not the people.
 
-Why nothing can be subtracted: take any published day, any window of it, and any set of
-cells that are not stated, and let each be any number below *k* (in a window whose number
-of people is stated, as long as they do not exceed those in no stated cell). There is a
-day with just these numbers that publishes exactly the same, because the people of
-unknown band and of unknown gender, whose number nobody learns, make up the difference.
-So for every cell below *k*, each number from 0 to *k* - 1 is equally consistent with all
-that is ever seen. ``tests/vision/test_privacy.py`` attacks this rule.
+Why nothing can be subtracted: take any window of any published day, and think up any
+numbers for the bands that are not stated and for the genders that are not stated, each
+table's together below *k*. There is a day with just these numbers that publishes exactly
+the same, because the people of unknown band and of unknown gender, whose number nobody
+learns, make up the difference. So for every such cell, and every union of them, all
+numbers from 0 to *k* - 1 are consistent with all that is ever seen.
+``tests/vision/test_privacy.py`` shows it, and attacks the rule.
 
-Nothing else that depends on a frame may be shown in public: the time that a frame took
-tells how many faces were in it.
+What this needs from those who use it:
+
+- A census is saved before a window that it completed is shown. Otherwise a crash between
+  the two could bring the window back and publish it again, with fewer people in it, and
+  the two could be subtracted. (`Public.restore` drops an open window that has ended in
+  the meantime for the same reason; a clock that is behind after the crash deceives it.)
+- Nothing else that depends on the people in a frame is shown: the time that a frame took
+  tells how many faces were in it. Neither is the open window, in diagnostics for example.
+
+What it cannot do: a count is of visits. As nobody is recognised, someone who comes and
+goes *k* times within a window is a crowd of *k*, and someone whom two cameras see is
+counted by both.
 """
 
 from __future__ import annotations
@@ -38,7 +48,7 @@ from __future__ import annotations
 import random
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from fractions import Fraction
 from functools import partial
@@ -162,8 +172,15 @@ class Public:
         return Census.start(bands, now, rule=self.rule, minutes=self.minutes)
 
     def restore(self, stored: Any, bands: AgeBands, now: datetime) -> Census:
-        """Return the stored census at ``now``; see `restored`."""
-        return self.advance(restored(stored, self.start(bands, now)), (), now)
+        """Return the stored census at ``now``; see `restored`.
+
+        An open window that has ended in the meantime is forgotten: it may be of an old
+        backup, and have been published already with more people in it.
+        """
+        census = restored(stored, self.start(bands, now))
+        if not census.is_open(now):
+            census = replace(census, window=replace(census.window, counts=Counts.nobody(bands)))
+        return self.advance(census, (), now)
 
     def advance(
         self,
