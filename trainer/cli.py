@@ -1,4 +1,4 @@
-"""The command line: `agegender data | pretrain | train | evaluate | export | predict`.
+"""The command line: `agegender data | pretrain | train | evaluate | export | predict | demo`.
 
 TensorFlow takes seconds to import, so a command imports what it needs when it runs.
 """
@@ -11,8 +11,9 @@ import json
 import os
 import shutil
 import sys
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -141,10 +142,59 @@ def train(
         None if scratch else encoder,
     )
     model = keras.saving.load_model(result)
-    answers = logits(model, faces.plain_views(held_out, settings.model.size))
+    images = faces.plain_views(held_out, settings.model.size)
+    answers = logits(model, images, mirror=settings.model.mirror)
     found = calibrate(*answers, held_out.ages, held_out.female)
     (run / CALIBRATION).write_text(json.dumps(found) + "\n", "utf-8")
     typer.echo(f"{result}: trained; go on with `agegender evaluate {run}`")
+
+
+@app.command("label-efficiency")
+def label_efficiency(
+    run: RunOption,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder for table and plot; left out: RUN/labels.")
+    ] = None,
+    set_: SetOption = None,
+    shares: Annotated[
+        str, typer.Option(help="Shares of the labelled faces, separated by commas.")
+    ] = "0.01,0.03,0.1,0.3,1",
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings at each point.")] = 3,
+) -> None:
+    """Train on ever fewer labels, from RUN's pretrained encoder and from random weights.
+
+    Everything else is equal. Killed and called again, it does what is left.
+    """
+    from trainer import config
+    from trainer.data import faces
+    from trainer.run import CONFIG
+    from trainer.training import label_efficiency
+    from trainer.training.allocator import keep_freed_memory
+
+    settings = config.load(_existing(run / CONFIG, "a run's settings"), set_ or [])
+    encoder = _existing(run / "pretrain" / "encoder.weights.h5", "a pretrained encoder")
+    try:
+        wanted = [float(share) for share in shares.split(",")]
+    except ValueError:
+        wanted = []
+    if not wanted or not all(0 < share <= 1 for share in wanted):
+        raise InputError(f"--shares {shares}: give numbers above 0 up to 1, such as 0.01,0.1,1.")
+    output = output or run / "labels"
+    output.mkdir(parents=True, exist_ok=True)
+    keep_freed_memory()
+    manifests, limit = settings.data.manifests, settings.data.limit
+    found = label_efficiency.measure(
+        settings,
+        faces.load(manifests, ["train"], limit),
+        faces.load(manifests, ["val"], limit),
+        encoder,
+        output,
+        shares=wanted,
+        seeds=seeds,
+    )
+    label_efficiency.plot(found, output / "labels.png")
+    typer.echo(label_efficiency.summary(found).round(3).to_string())
+    typer.echo(f"{output / 'results.csv'}, {output / 'labels.png'}: each training, and the plot")
 
 
 @app.command()
@@ -300,6 +350,92 @@ def predict(
     if failed:
         errors.print(f"{failed} of the files could not be read; see their `error`.")
         raise typer.Exit(1)
+
+
+@app.command()
+def stats(
+    url: Annotated[
+        str, typer.Option(envvar="HASS_SERVER", help="Where Home Assistant is.")
+    ] = "http://homeassistant.local:8123",
+    period: Annotated[Literal["day", "month"], typer.Option(help="How much to show.")] = "day",
+    day: Annotated[
+        datetime | None,
+        typer.Option("--date", formats=["%Y-%m-%d"], help="Any day in it; left out: today."),
+    ] = None,
+    step: Annotated[
+        Literal["5minute", "hour", "day"] | None,
+        typer.Option(help="Length of a step; left out: an hour of a day, a day of a month."),
+    ] = None,
+    camera: Annotated[
+        list[str] | None, typer.Option(help="A camera's name; left out: all. Repeatable.")
+    ] = None,
+    output: Annotated[
+        Path, typer.Option(help="The picture; its suffix says which kind: png, svg, pdf.")
+    ] = Path("counts.png"),
+) -> None:
+    """Show a day or a month of counts, from the statistics that Home Assistant keeps.
+
+    The long-lived access token of your Home Assistant profile is taken from the environment
+    variable HASS_TOKEN, or asked for.
+    """
+    from trainer import stats
+
+    token = os.environ.get("HASS_TOKEN") or typer.prompt("Access token", hide_input=True, err=True)
+    wanted = stats.Period(period, day.date() if day else None)
+    found = stats.fetch(
+        url, token, wanted, step=step or stats.STEPS[period], cameras=camera or []
+    )
+    title = ", ".join([*(camera or ["all cameras"]), str(wanted)])
+    Console().print(stats.table(found, title))
+    stats.save(found, title, output)
+    typer.echo(f"{output}: the same as a picture")
+
+
+@app.command()
+def demo(
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; another than this opens it to a network.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8111,
+    model: Annotated[
+        Path | None, typer.Option(help="Model folder; left out: the bundled one.")
+    ] = None,
+    detector: Annotated[str, typer.Option(help="Face detector.")] = "mtcnn",
+    runtime: Annotated[str, typer.Option(help="What computes.")] = "auto",
+    min_face: Annotated[int, typer.Option(help="Smallest face looked for, pixels.")] = 32,
+) -> None:
+    """Show a page in the browser that looks at photos and at your camera.
+
+    Pictures are looked at in memory and forgotten; nothing is stored or sent elsewhere.
+    """
+    import socket
+
+    from agegender_vision.artefact import ArtefactError
+    from agegender_vision.engine import Engine
+    from agegender_vision.plugins import PluginError
+    from trainer.demo import server
+
+    try:
+        listener = server.listen(host, port)
+    except OSError as error:
+        raise InputError(
+            f"cannot listen on {host}, port {port}: {error.strerror}. Choose another --port "
+            "(0 takes a free one), or leave out --host."
+        ) from error
+    try:
+        engine = Engine.load(model, detector=detector, runtime=runtime, min_face_size=min_face)
+    except (ArtefactError, PluginError, ValueError) as error:
+        raise InputError(str(error)) from error
+    address, number = listener.getsockname()[:2]
+    if not server.is_local(address):
+        errors.print(
+            "Everyone in your network can open this page and send it pictures, unencrypted. "
+            "Browsers give their camera only to pages from the same computer.",
+        )
+    shown = f"[{host}]" if ":" in host else host
+    typer.echo(f"The demo is at http://{shown}:{number}/ until you press Ctrl-C.")
+    name = socket.gethostname().lower()
+    server.serve(engine, listener, frozenset({host, name, f"{name}.local"}))
 
 
 def _trained(folder: Path) -> tuple[Config, keras.Model, dict[str, Any]]:

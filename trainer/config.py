@@ -28,7 +28,10 @@ class DataConfig(_Section):
 
 
 class ModelConfig(_Section):
-    """The network: input side, encoder widths (one per stage), neck and hidden widths."""
+    """The network: input side, encoder widths (one per stage), neck and hidden widths.
+
+    With `mirror` the finished model looks at each face and its mirror image.
+    """
 
     name: str = "sdae"
     size: int = Field(default=64, ge=16, le=256, multiple_of=16)
@@ -36,6 +39,7 @@ class ModelConfig(_Section):
     neck: int = Field(default=64, gt=0)
     hidden: int = Field(default=128, gt=0)
     dropout: Fraction = 0.2
+    mirror: bool = True
 
 
 class PretrainConfig(_Section):

@@ -128,3 +128,28 @@ def test_training_without_pretraining_says_what_to_do(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "no pretrained encoder" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_label_efficiency_compares_both_starts_and_goes_on_where_it_stopped(
+    run: Path, tmp_path: Path
+) -> None:
+    command = ("label-efficiency", "--run", run, "--output", tmp_path, "--seeds", 1)
+    agegender(*command, "--shares", "0.5", "--set", "train.epochs=1")
+    results = tmp_path / "results.csv"
+    first = pd.read_csv(results)
+    assert first[["labels", "start", "seed"]].to_numpy().tolist() == [
+        [1, "pretrained", 1],
+        [1, "random", 1],
+    ]
+    assert first["two_faces0:gender"].between(0, 1).all()
+
+    agegender(*command, "--shares", "0.5,1", "--set", "train.epochs=1")
+    assert pd.read_csv(results).iloc[:2].equals(first)
+    assert pd.read_csv(results)["labels"].tolist() == [1, 1, 2, 2]
+    assert (tmp_path / "labels.png").stat().st_size > 10_000
+
+
+def test_label_efficiency_asks_for_shares_it_can_draw(run: Path) -> None:
+    done = agegender("label-efficiency", "--run", run, "--shares", "0.1,7", check=False)
+    assert done.returncode == 2
+    assert "above 0 up to 1" in done.stderr

@@ -94,6 +94,31 @@ def test_gender_of_a_model_whose_positive_class_is_male(folder: Path) -> None:
     assert blue.p_female == pytest.approx(1 / (1 + np.exp(2)))
 
 
+def test_a_model_may_be_shown_the_mirror_image_too(tmp_path: Path) -> None:
+    # Female is what is bright at the top left.
+    graph = Graph(
+        ("image",),
+        ("age", "gender"),
+        (
+            Node("flatten", "pixels", ("image",)),
+            Node("dense", "age", ("pixels",), {"kernel": "age/kernel"}),
+            Node("dense", "gender", ("pixels",), {"kernel": "gender/kernel"}),
+        ),
+    )
+    corner = np.zeros((SIZE * SIZE * 3, 1))
+    corner[0] = 4
+    weights = {"age/kernel": np.zeros((SIZE * SIZE * 3, 4)), "gender/kernel": corner}
+    crop = crops(BLACK)
+    crop[0, 0, 0] = 255
+    for mirror, logit in ((False, 4), (True, 2)):
+        metadata = METADATA | {"input": METADATA["input"] | {"mirror": mirror}}
+        artefact.save(tmp_path, metadata, {"estimator": graph}, weights, half_above=math.inf)
+        model = Estimator(artefact.load(tmp_path), runtimes.get("numpy"))
+        black, bright = model.estimate(np.concatenate([crops(BLACK), crop]))
+        assert black.p_female == pytest.approx(0.5)
+        assert bright.p_female == pytest.approx(1 / (1 + np.exp(-logit)))
+
+
 def test_each_crop_is_judged_alone(folder: Path) -> None:
     model = estimator(folder)
     together = model.estimate(crops(BLACK, RED, BLUE))

@@ -55,14 +55,23 @@ class Predictions:
 
 
 def logits(
-    model: keras.Model, images: NDArray[np.float32]
+    model: keras.Model, images: NDArray[np.float32], *, mirror: bool
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Run a Keras estimator on images (N, S, S, 3) in [0, 255].
+
+    Parameters
+    ----------
+    model, images
+        The estimator and what it looks at.
+    mirror
+        Whether it looks at each image and its mirror image, and the mean counts.
 
     Returns
     -------
     tuple
         Age logits (N, 101) and gender logits (N, 1).
     """
-    out = model.predict(images, batch_size=256, verbose=0)
-    return np.asarray(out["age"]), np.asarray(out["gender"])
+    views = [images, images[:, :, ::-1]] if mirror else [images]
+    outs = [model.predict(view, batch_size=256, verbose=0) for view in views]
+    age, gender = (np.mean([out[head] for out in outs], axis=0) for head in ("age", "gender"))
+    return age, gender

@@ -202,6 +202,8 @@ def export(
     description: Mapping[str, Any],
     calibration: Mapping[str, float],
     images: NDArray[np.uint8],
+    *,
+    mirror: bool = False,
 ) -> float:
     """Write the artefact and check that it answers as Keras does.
 
@@ -217,6 +219,8 @@ def export(
         Temperatures, see :mod:`trainer.evaluation.calibration`.
     images
         Real faces for the check, uint8 (N, S, S, 3).
+    mirror
+        Whether the engine shows the model each face and its mirror image.
 
     Returns
     -------
@@ -233,7 +237,7 @@ def export(
     metadata = {
         **description,
         "kind": "estimator",
-        "input": {"size": model.input_shape[1], "colour": "RGB", **pixels},
+        "input": {"size": model.input_shape[1], "colour": "RGB", "mirror": mirror, **pixels},
         "crop": asdict(GEOMETRY),
         "outputs": {
             "age": {"type": "distribution", "support": [0, model.output["age"].shape[1] - 1]},

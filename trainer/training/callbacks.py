@@ -151,7 +151,7 @@ class Validate(keras.callbacks.Callback):  # type: ignore[misc]
         """Predict, and extend `logs` for the callbacks that follow."""
         if logs is None or ((epoch + 1) % self.every and epoch + 1 != self.params["epochs"]):
             return
-        found = Predictions.from_logits(*logits(self.model, self.images))
+        found = Predictions.from_logits(*logits(self.model, self.images, mirror=False))
         for name, faces, said in each_dataset(self.faces, found):
             part = figures(faces, said)
             shown = {"mae": part.get("mae"), "gender": part.get("gender")}

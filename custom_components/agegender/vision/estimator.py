@@ -106,6 +106,7 @@ class Estimator:
             raise ValueError(f"input.colour {data['input']['colour']!r} is not RGB")
         self._scale = np.float32(data["input"]["scale"])
         self._offset = np.float32(data["input"]["offset"])
+        self._mirror = bool(data["input"].get("mirror", False))
         first, last = data["outputs"]["age"]["support"]
         calibration = data.get("calibration", {})
         self._years = int(last) - int(first) + 1
@@ -120,6 +121,9 @@ class Estimator:
 
     def estimate(self, crops: NDArray[np.uint8]) -> list[Estimate]:
         """Judge aligned faces.
+
+        A model whose ``input.mirror`` is true sees each face and its mirror image, and
+        the mean of the two outputs counts.
 
         Parameters
         ----------
@@ -143,7 +147,11 @@ class Estimator:
             )
         if not len(crops):
             return []
-        outputs = self._network(crops * self._scale + self._offset)
+        views = np.concatenate([crops, crops[:, :, ::-1]]) if self._mirror else crops
+        outputs = [
+            output.reshape(-1, len(crops), output.shape[-1]).mean(axis=0)
+            for output in self._network(views * self._scale + self._offset)
+        ]
         logits = outputs[self._age_output] / self._age_temperature
         if logits.shape != (len(crops), self._years):
             raise ValueError(
