@@ -1,9 +1,12 @@
 """Anonymous counts of people by age band and gender from a camera's frames."""
 
+from collections.abc import Mapping
+
 from homeassistant.const import EVENT_HOMEASSISTANT_CLOSE, Platform
 from homeassistant.core import Event, HomeAssistant, callback
-from homeassistant.exceptions import ConfigEntryError
+from homeassistant.exceptions import ConfigEntryError, ConfigEntryNotReady
 from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.event import async_track_entity_registry_updated_event
 from homeassistant.helpers.start import async_at_started
 
@@ -11,20 +14,24 @@ from .const import (
     CONF_AGE_BANDS,
     CONF_CAMERA,
     CONF_MIN_FACE_SIZE,
-    DEFAULT_MIN_FACE_SIZE,
+    CONF_PRIVACY,
     DOMAIN,
+    PRIVACY_HOME,
 )
 from .coordinator import AgeGenderConfigEntry, CameraCoordinator, RuntimeData
+from .privacy import privacy_mode
+from .store import TotalsStore
 from .vision.artefact import ArtefactError
 from .vision.census import AgeBands
 from .vision.plugins import PluginError
+from .vision.watch import Watch, WatchSettings
 from .worker import Worker
 
-PLATFORMS = [Platform.SENSOR]
+PLATFORMS = [Platform.BINARY_SENSOR, Platform.SENSOR]
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: AgeGenderConfigEntry) -> bool:
-    """Load the engine and start watching the cameras."""
+    """Load the engine and the totals, and start watching the cameras."""
     # Before anything is awaited: a camera that is added while the engine loads would
     # else go unnoticed.
     entry.async_on_unload(entry.add_update_listener(_async_reload))
@@ -35,30 +42,44 @@ async def async_setup_entry(hass: HomeAssistant, entry: AgeGenderConfigEntry) ->
         hass.bus.async_listen_once(EVENT_HOMEASSISTANT_CLOSE, worker.async_shutdown)
     )
 
-    cameras = entry.subentries.values()
-    sizes = {camera.data[CONF_MIN_FACE_SIZE] for camera in cameras}
     try:
-        engines = {size: await worker.async_load(size) for size in {DEFAULT_MIN_FACE_SIZE, *sizes}}
+        engine = await worker.async_load()
     except (ArtefactError, PluginError) as error:
         raise ConfigEntryError(
             translation_domain=DOMAIN,
             translation_key="engine_unusable",
             translation_placeholders={"error": str(error)},
         ) from error
+    _report_rejected(hass, engine.rejected)
 
-    bands = AgeBands.preset(entry.data[CONF_AGE_BANDS])
+    mode = privacy_mode(entry.data)
+    cameras = entry.subentries.values()
+    store = TotalsStore(hass, entry.entry_id)
+    try:
+        censuses = await store.async_load(cameras, mode, AgeBands.parse(entry.data[CONF_AGE_BANDS]))
+    except OSError as error:
+        raise ConfigEntryNotReady(
+            translation_domain=DOMAIN,
+            translation_key="totals_unreadable",
+            translation_placeholders={"error": str(error)},
+        ) from error
     coordinators = {
         camera.subentry_id: CameraCoordinator(
             hass,
             entry,
             camera,
             worker=worker,
-            engine=engines[camera.data[CONF_MIN_FACE_SIZE]],
-            bands=bands,
+            watch=Watch(engine, WatchSettings(min_face_size=camera.data[CONF_MIN_FACE_SIZE])),
+            mode=mode,
+            census=censuses[camera.subentry_id],
+            on_counted=store.schedule,
         )
         for camera in cameras
     }
-    entry.runtime_data = RuntimeData(engines[DEFAULT_MIN_FACE_SIZE], bands, coordinators)
+    store.open(lambda: {camera: each.census for camera, each in coordinators.items()})
+    # Removed cameras, another mode, other bands: what is not counted any more goes soon.
+    store.schedule()
+    entry.runtime_data = RuntimeData(engine, mode, coordinators, store)
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
 
     @callback
@@ -97,7 +118,46 @@ async def async_setup_entry(hass: HomeAssistant, entry: AgeGenderConfigEntry) ->
 
 async def async_unload_entry(hass: HomeAssistant, entry: AgeGenderConfigEntry) -> bool:
     """Stop watching; the worker's thread ends with the entry's unload callbacks."""
-    return await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
+    unloaded = await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
+    if unloaded:
+        await entry.runtime_data.store.async_close()
+    return unloaded
+
+
+async def async_remove_entry(hass: HomeAssistant, entry: AgeGenderConfigEntry) -> None:
+    """Leave nothing behind."""
+    _report_rejected(hass, {})
+    await TotalsStore(hass, entry.entry_id).async_remove()
+
+
+async def async_migrate_entry(hass: HomeAssistant, entry: AgeGenderConfigEntry) -> bool:
+    """Bring an entry of an older version up to date; refuse one of a newer."""
+    if entry.version > 1:
+        return False
+    if entry.minor_version < 2:
+        # There were live counts alone.
+        hass.config_entries.async_update_entry(
+            entry, data={**entry.data, CONF_PRIVACY: PRIVACY_HOME}, minor_version=2
+        )
+    return True
+
+
+def _report_rejected(hass: HomeAssistant, rejected: Mapping[str, str]) -> None:
+    """Tell in the repairs which accelerators are here and not used."""
+    issues = {f"accelerator_rejected_{name}": name for name in rejected}
+    for domain, issue in tuple(ir.async_get(hass).issues):
+        if domain == DOMAIN and issue.startswith("accelerator_rejected_") and issue not in issues:
+            ir.async_delete_issue(hass, DOMAIN, issue)
+    for issue, name in issues.items():
+        ir.async_create_issue(
+            hass,
+            DOMAIN,
+            issue,
+            is_fixable=False,
+            severity=ir.IssueSeverity.WARNING,
+            translation_key="accelerator_rejected",
+            translation_placeholders={"name": name, "reason": rejected[name]},
+        )
 
 
 async def _async_reload(hass: HomeAssistant, entry: AgeGenderConfigEntry) -> None:

@@ -23,6 +23,7 @@ from homeassistant.helpers.selector import (
     NumberSelectorMode,
     SelectSelector,
     SelectSelectorConfig,
+    SelectSelectorMode,
     TextSelector,
 )
 
@@ -30,22 +31,33 @@ from .const import (
     CONF_ACKNOWLEDGED,
     CONF_AGE_BANDS,
     CONF_CAMERA,
+    CONF_CROWD,
     CONF_INTERVAL,
     CONF_MIN_FACE_SIZE,
     CONF_MODEL,
+    CONF_NOISE,
+    CONF_PRIVACY,
     CONF_RUNTIME,
+    CONF_WINDOW,
     DEFAULT_AGE_BANDS,
+    DEFAULT_CROWD,
     DEFAULT_INTERVAL,
     DEFAULT_MIN_FACE_SIZE,
+    DEFAULT_NOISE,
     DEFAULT_RUNTIME,
+    DEFAULT_WINDOW,
     DOMAIN,
+    NOISE,
+    PRIVACY_HOME,
+    PRIVACY_PUBLIC,
     SUBENTRY_CAMERA,
 )
+from .privacy import privacy_mode
 from .vision.artefact import ArtefactError
-from .vision.census import PRESETS
+from .vision.census import PRESETS, AgeBands
 from .vision.engine import Engine
 from .vision.plugins import PluginError
-from .vision.runtime import runtimes
+from .vision.runtime import choice
 from .worker import Worker
 
 # Home Assistant 2026.9 and later put probatio in voluptuous' place, under both names.
@@ -58,13 +70,41 @@ TITLE = "Age and gender counts"
 
 ENGINE_SCHEMA = vol.Schema(
     {
+        vol.Required(CONF_PRIVACY, default=PRIVACY_HOME): SelectSelector(
+            SelectSelectorConfig(
+                options=[PRIVACY_HOME, PRIVACY_PUBLIC],
+                mode=SelectSelectorMode.LIST,
+                translation_key=CONF_PRIVACY,
+            )
+        ),
         vol.Required(CONF_AGE_BANDS, default=DEFAULT_AGE_BANDS): SelectSelector(
-            SelectSelectorConfig(options=list(PRESETS), translation_key=CONF_AGE_BANDS)
+            SelectSelectorConfig(
+                options=list(PRESETS), custom_value=True, translation_key=CONF_AGE_BANDS
+            )
         ),
         vol.Required(CONF_RUNTIME, default=DEFAULT_RUNTIME): SelectSelector(
-            SelectSelectorConfig(options=runtimes.names(), translation_key=CONF_RUNTIME)
+            SelectSelectorConfig(options=choice.names(), translation_key=CONF_RUNTIME)
         ),
         vol.Optional(CONF_MODEL): TextSelector(),
+    }
+)
+PUBLIC_SCHEMA = vol.Schema(
+    {
+        vol.Required(CONF_WINDOW, default=str(DEFAULT_WINDOW)): vol.All(
+            SelectSelector(
+                SelectSelectorConfig(
+                    options=["5", "10", "15", "30", "60"], translation_key=CONF_WINDOW
+                )
+            ),
+            vol.Coerce(int),
+        ),
+        vol.Required(CONF_CROWD, default=DEFAULT_CROWD): vol.All(
+            NumberSelector(NumberSelectorConfig(min=3, max=100, mode=NumberSelectorMode.BOX)),
+            vol.Coerce(int),
+        ),
+        vol.Required(CONF_NOISE, default=DEFAULT_NOISE): SelectSelector(
+            SelectSelectorConfig(options=list(NOISE), translation_key=CONF_NOISE)
+        ),
     }
 )
 NOTICE_SCHEMA = ENGINE_SCHEMA.extend(
@@ -100,15 +140,21 @@ async def _async_load_engine(hass: HomeAssistant, settings: Mapping[str, Any]) -
     """Load the engine as the entry would, on a thread that ends with it."""
     worker = Worker(hass, settings)
     try:
-        return await worker.async_load(DEFAULT_MIN_FACE_SIZE)
+        return await worker.async_load()
     finally:
         await worker.async_shutdown()
 
 
 class AgeGenderConfigFlow(ConfigFlow, domain=DOMAIN):
-    """Set up the engine: model, runtime and age bands."""
+    """Set up the engine: what may be seen, age bands, runtime and model."""
 
     VERSION = 1
+    MINOR_VERSION = 2
+
+    def __init__(self) -> None:
+        """Start with nothing entered."""
+        self._settings: dict[str, Any] = {}
+        self._engine: Engine | None = None
 
     @classmethod
     @callback
@@ -122,57 +168,104 @@ class AgeGenderConfigFlow(ConfigFlow, domain=DOMAIN):
     @override
     async def async_step_user(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Show the privacy notice and choose the engine."""
-        errors: dict[str, str] = {}
-        placeholders: dict[str, str] = {}
-        if user_input is not None:
-            settings = {**user_input}
-            if not settings.pop(CONF_ACKNOWLEDGED):
-                errors[CONF_ACKNOWLEDGED] = "not_acknowledged"
-            else:
-                try:
-                    engine = await _async_load_engine(self.hass, settings)
-                except (ArtefactError, PluginError) as error:
-                    errors["base"] = "engine_unusable"
-                    placeholders["error"] = str(error)
-                else:
-                    return self.async_create_entry(
-                        title=TITLE,
-                        data=settings,
-                        description_placeholders={
-                            "model": engine.model_name,
-                            "licence": engine.licence,
-                        },
-                    )
-        return self.async_show_form(
-            step_id="user",
-            data_schema=self.add_suggested_values_to_schema(NOTICE_SCHEMA, user_input),
-            errors=errors,
-            description_placeholders=placeholders,
-        )
+        return await self._async_step_engine("user", NOTICE_SCHEMA, user_input)
 
     async def async_step_reconfigure(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Change the engine; cameras and their devices stay."""
-        entry = self._get_reconfigure_entry()
+        return await self._async_step_engine("reconfigure", ENGINE_SCHEMA, user_input)
+
+    async def _async_step_engine(
+        self, step: str, schema: vol.Schema, user_input: dict[str, Any] | None
+    ) -> ConfigFlowResult:
         errors: dict[str, str] = {}
         placeholders: dict[str, str] = {}
         if user_input is not None:
+            self._settings = {**user_input}
+            if not self._settings.pop(CONF_ACKNOWLEDGED, True):
+                errors[CONF_ACKNOWLEDGED] = "not_acknowledged"
             try:
-                await _async_load_engine(self.hass, user_input)
+                AgeBands.parse(self._settings[CONF_AGE_BANDS])
+            except ValueError as error:
+                errors[CONF_AGE_BANDS] = "age_bands_invalid"
+                placeholders["error"] = str(error)
+        if user_input is not None and not errors:
+            try:
+                self._engine = await _async_load_engine(self.hass, self._settings)
             except (ArtefactError, PluginError) as error:
                 errors["base"] = "engine_unusable"
                 placeholders["error"] = str(error)
             else:
-                return self.async_update_and_abort(entry, data=user_input)
+                if self._settings[CONF_PRIVACY] == PRIVACY_PUBLIC:
+                    return await self.async_step_public()
+                return await self._async_finish()
         return self.async_show_form(
-            step_id="reconfigure",
+            step_id=step,
             data_schema=self.add_suggested_values_to_schema(
-                ENGINE_SCHEMA, user_input or entry.data
+                schema, user_input or self._current_settings()
             ),
             errors=errors,
             description_placeholders=placeholders,
         )
+
+    async def async_step_public(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Choose how coarse the counts of public places are."""
+        if user_input is not None:
+            self._settings |= user_input
+            return await self._async_finish()
+        current = self._current_settings()
+        if CONF_WINDOW in current:
+            current[CONF_WINDOW] = str(current[CONF_WINDOW])
+        return self.async_show_form(
+            step_id="public",
+            data_schema=self.add_suggested_values_to_schema(PUBLIC_SCHEMA, current),
+        )
+
+    async def async_step_new_totals(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Confirm that today's totals start again, as they follow another rule."""
+        if user_input is None:
+            return self.async_show_form(step_id="new_totals")
+        return self._async_update()
+
+    async def async_step_new_bands(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Confirm that the people already counted lose their age bands."""
+        if user_input is None:
+            return self.async_show_form(step_id="new_bands")
+        return self._async_update()
+
+    async def _async_finish(self) -> ConfigFlowResult:
+        """Create the entry, or change it once the user knows what that costs."""
+        if self.source != SOURCE_RECONFIGURE:
+            assert self._engine  # noqa: S101  it was loaded before
+            return self.async_create_entry(
+                title=TITLE,
+                data=self._settings,
+                description_placeholders={
+                    "model": self._engine.model_name,
+                    "licence": self._engine.licence,
+                },
+            )
+        before, after = self._current_settings(), self._settings
+        if privacy_mode(before) != privacy_mode(after):
+            return await self.async_step_new_totals()
+        if AgeBands.parse(before[CONF_AGE_BANDS]) != AgeBands.parse(after[CONF_AGE_BANDS]):
+            return await self.async_step_new_bands()
+        return self._async_update()
+
+    @callback
+    def _async_update(self) -> ConfigFlowResult:
+        return self.async_update_and_abort(self._get_reconfigure_entry(), data=self._settings)
+
+    def _current_settings(self) -> dict[str, Any]:
+        """Return the settings of the entry that is reconfigured; none for a new one."""
+        if self.source != SOURCE_RECONFIGURE:
+            return {}
+        return {**self._get_reconfigure_entry().data}
 
 
 class CameraSubentryFlow(ConfigSubentryFlow):

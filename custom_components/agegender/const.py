@@ -8,11 +8,19 @@ LOGGER: Final = logging.getLogger(__package__)
 
 # The engine, data of the config entry.
 CONF_AGE_BANDS: Final = "age_bands"
-"""Name of a preset of age bands: household, fairface or decades."""
+"""Name of a preset of age bands, or own boundaries such as "18, 65"."""
 CONF_MODEL: Final = "model"
 """Folder of a model artefact; absent for the bundled model."""
 CONF_RUNTIME: Final = "runtime"
-"""Name of the runtime that executes the networks."""
+"""Name of the runtime that executes the networks, or auto."""
+CONF_PRIVACY: Final = "privacy_mode"
+"""home: live counts; public: crowds only, in completed windows."""
+CONF_WINDOW: Final = "window"
+"""In public, minutes of a window."""
+CONF_CROWD: Final = "crowd"
+"""In public, fewest people that a published number may stand for."""
+CONF_NOISE: Final = "noise"
+"""In public, how much the published numbers are randomly changed, a key of NOISE."""
 CONF_ACKNOWLEDGED: Final = "acknowledged"
 """The privacy notice was read; asked for once, never stored."""
 
@@ -25,8 +33,16 @@ CONF_INTERVAL: Final = "interval"
 CONF_MIN_FACE_SIZE: Final = "min_face_size"
 """Smallest face to look for, in pixels of a frame reduced to FRAME_MAX_SIDE."""
 
+PRIVACY_HOME: Final = "home"
+PRIVACY_PUBLIC: Final = "public"
+NOISE: Final = {"off": None, "light": 3.0, "strong": 1.0}
+"""Epsilon of the noise, by what it is called in the user interface."""
+
 DEFAULT_AGE_BANDS: Final = "household"
-DEFAULT_RUNTIME: Final = "numpy"
+DEFAULT_RUNTIME: Final = "auto"
+DEFAULT_WINDOW: Final = 15
+DEFAULT_CROWD: Final = 5
+DEFAULT_NOISE: Final = "off"
 DEFAULT_INTERVAL: Final = 5
 DEFAULT_MIN_FACE_SIZE: Final = 40
 

@@ -1,20 +1,66 @@
-"""From a camera's frames to readings, one frame at a time."""
+"""From a camera's frames to what its entities show, one frame at a time."""
 
 import asyncio
-from dataclasses import dataclass
-from datetime import timedelta
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import override
 
 from homeassistant.components.camera import async_get_image
 from homeassistant.config_entries import ConfigEntry, ConfigSubentry
-from homeassistant.core import HomeAssistant
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers.event import async_track_time_change
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
+from homeassistant.util import dt as dt_util
 
 from .const import CONF_CAMERA, CONF_INTERVAL, DOMAIN, FRAME_TIMEOUT, LOGGER
-from .vision.census import AgeBands
+from .store import TotalsStore
+from .vision.census import Census, children_present
 from .vision.engine import Engine
 from .vision.frame import FrameError
-from .worker import Reading, Worker
+from .vision.privacy import Home, Mode, Publication
+from .vision.watch import Watch
+from .worker import Look, Worker
+
+PUBLIC_LOGGER = LOGGER.getChild("public")
+PUBLIC_LOGGER.setLevel(logging.INFO)
+"""The coordinator logs, for debugging, how long each frame took: with faces, longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """What only those at home may know: it follows the frames.
+
+    Parameters
+    ----------
+    children
+        Somebody in view is a child.
+    taken
+        When the camera delivered the frame, in UTC.
+    processing_ms
+        Milliseconds from the encoded frame to the people in it.
+    """
+
+    children: bool
+    taken: datetime
+    processing_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """All that entities can show of one camera.
+
+    Parameters
+    ----------
+    shown
+        The counts, as the privacy mode publishes them.
+    live
+        None in public.
+    """
+
+    shown: Publication
+    live: Live | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,22 +71,25 @@ class RuntimeData:
     ----------
     engine
         The loaded model, for its name and licence.
-    bands
-        Age bands that people are counted in.
+    mode
+        What may be seen.
     cameras
         One coordinator per camera, by the id of its subentry.
+    store
+        Where the totals are kept.
     """
 
     engine: Engine
-    bands: AgeBands
+    mode: Mode
     cameras: dict[str, CameraCoordinator]
+    store: TotalsStore
 
 
 type AgeGenderConfigEntry = ConfigEntry[RuntimeData]
 
 
 class CameraCoordinator(DataUpdateCoordinator[Reading]):
-    """Fetches a frame of one camera and has it counted.
+    """Fetches a frame of one camera and has the people in it counted.
 
     The next frame is fetched only when this one is done: a slow machine or a busy
     worker makes readings rarer, never a queue.
@@ -55,10 +104,14 @@ class CameraCoordinator(DataUpdateCoordinator[Reading]):
         The config subentry of the camera.
     worker
         Where frames are analysed.
-    engine
-        The engine that looks for faces of this camera's smallest size.
-    bands
-        Age bands that people are counted in.
+    watch
+        Follows the people before this camera.
+    mode
+        What may be seen.
+    census
+        What was counted so far.
+    on_counted
+        Called whenever the census has changed.
     """
 
     config_entry: AgeGenderConfigEntry
@@ -70,29 +123,42 @@ class CameraCoordinator(DataUpdateCoordinator[Reading]):
         subentry: ConfigSubentry,
         *,
         worker: Worker,
-        engine: Engine,
-        bands: AgeBands,
+        watch: Watch,
+        mode: Mode,
+        census: Census,
+        on_counted: Callable[[], None],
     ) -> None:
         """Create the coordinator; it stays idle until it is started."""
         self.subentry = subentry
+        self.census = census
         self._worker = worker
-        self._engine = engine
-        self._bands = bands
-        super().__init__(hass, LOGGER, config_entry=entry, name=subentry.data[CONF_CAMERA])
+        self._watch = watch
+        self._mode = mode
+        self._on_counted = on_counted
+        super().__init__(
+            hass,
+            LOGGER if isinstance(mode, Home) else PUBLIC_LOGGER,
+            config_entry=entry,
+            name=subentry.data[CONF_CAMERA],
+            # In public not even when a frame was analysed is told.
+            always_update=False,
+        )
 
     async def async_start(self) -> None:
         """Take the first frame and go on at the camera's interval."""
         self.update_interval = timedelta(seconds=self.subentry.data[CONF_INTERVAL])
+        # Time alone ends windows and days, also while the camera delivers nothing.
+        self.config_entry.async_on_unload(async_track_time_change(self.hass, self._tick, second=0))
         await self.async_refresh()
 
     @override
     async def _async_update_data(self) -> Reading:
         try:
-            return await self._worker.async_read(
-                self._engine, self._bands, await self._async_frame()
-            )
+            look = await self._worker.async_look(self._watch, await self._async_frame())
         except FrameError as error:
             reason = str(error)
+        else:
+            return self._reading(look)
         # Not raised inside the handler: the coordinator keeps this exception, which
         # would keep the other, whose traceback keeps the frame.
         raise self._failure("frame_unusable", reason)
@@ -116,3 +182,31 @@ class CameraCoordinator(DataUpdateCoordinator[Reading]):
             translation_key=key,
             translation_placeholders={"camera": self.name, "error": reason},
         )
+
+    def _reading(self, look: Look) -> Reading:
+        present = look.scene.present
+        self._advance(self._mode.advance(self.census, look.scene.counted, dt_util.now()))
+        return Reading(
+            self._mode.publish(self.census, present),
+            Live(children_present(present), look.taken, look.processing_ms)
+            if isinstance(self._mode, Home)
+            else None,
+        )
+
+    @callback
+    def _tick(self, now: datetime) -> None:
+        self._advance(self._mode.advance(self.census, (), dt_util.as_local(now)))
+        last: Reading | None = self.data  # None before the first good frame
+        if not last:
+            return
+        shown = self._mode.publish(self.census, None)
+        if last.live:
+            shown = replace(shown, current=last.shown.current)
+        if shown != last.shown:
+            self.data = replace(last, shown=shown)
+            self.async_update_listeners()
+
+    def _advance(self, census: Census) -> None:
+        if census != self.census:
+            self.census = census
+            self._on_counted()

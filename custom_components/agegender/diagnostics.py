@@ -6,13 +6,19 @@ from homeassistant.core import HomeAssistant
 
 from .const import (
     CONF_AGE_BANDS,
+    CONF_CROWD,
     CONF_INTERVAL,
     CONF_MIN_FACE_SIZE,
     CONF_MODEL,
+    CONF_NOISE,
+    CONF_PRIVACY,
     CONF_RUNTIME,
+    CONF_WINDOW,
 )
-from .coordinator import AgeGenderConfigEntry, CameraCoordinator
-from .worker import Reading
+from .coordinator import AgeGenderConfigEntry, CameraCoordinator, Reading
+
+SETTINGS = (CONF_PRIVACY, CONF_WINDOW, CONF_CROWD, CONF_NOISE, CONF_AGE_BANDS, CONF_RUNTIME)
+"""What is told of the config entry; not the model's folder, which may name a person."""
 
 
 async def async_get_config_entry_diagnostics(
@@ -20,17 +26,17 @@ async def async_get_config_entry_diagnostics(
     entry: AgeGenderConfigEntry,
 ) -> dict[str, Any]:
     """Return what a bug report needs."""
-    runtime_data = entry.runtime_data
+    engine = entry.runtime_data.engine
     return {
+        "settings": {key: entry.data[key] for key in SETTINGS if key in entry.data},
         "engine": {
-            "model": runtime_data.engine.model_name,
-            "licence": runtime_data.engine.licence,
-            # Not its path, which may name a person.
+            "model": engine.model_name,
+            "licence": engine.licence,
             "bundled": not entry.data.get(CONF_MODEL),
-            CONF_RUNTIME: entry.data[CONF_RUNTIME],
-            CONF_AGE_BANDS: entry.data[CONF_AGE_BANDS],
+            "runtime": engine.runtime_name,
+            "rejected": dict(engine.rejected),
         },
-        "cameras": [_camera(camera) for camera in runtime_data.cameras.values()],
+        "cameras": [_camera(camera) for camera in entry.runtime_data.cameras.values()],
     }
 
 
@@ -38,11 +44,14 @@ def _camera(coordinator: CameraCoordinator) -> dict[str, Any]:
     settings = coordinator.subentry.data
     error = coordinator.last_exception
     reading: Reading | None = coordinator.data  # None before the first good frame
-    return {
+    told = {
         CONF_INTERVAL: settings[CONF_INTERVAL],
         CONF_MIN_FACE_SIZE: settings[CONF_MIN_FACE_SIZE],
         "available": coordinator.last_update_success,
         # The kind of failure only: its message may quote an address or a password.
         "last_error": getattr(error, "translation_key", type(error).__name__) if error else None,
-        "processing_ms": reading.processing_ms if reading else None,
     }
+    # In public not even this: with faces, a frame takes longer.
+    if reading and reading.live:
+        told["processing_ms"] = reading.live.processing_ms
+    return told

@@ -1,13 +1,18 @@
 """What all entities of a camera have in common."""
 
+from collections.abc import Callable, Iterable
 from typing import override
 
+from homeassistant.const import Platform
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.device_registry import DeviceEntryType, DeviceInfo
 from homeassistant.helpers.entity import EntityDescription
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
 from .const import DOMAIN
-from .coordinator import CameraCoordinator
+from .coordinator import AgeGenderConfigEntry, CameraCoordinator
 
 
 class AgeGenderEntity(CoordinatorEntity[CameraCoordinator]):
@@ -35,3 +40,24 @@ class AgeGenderEntity(CoordinatorEntity[CameraCoordinator]):
         """Whether the camera's latest frame was counted."""
         # Before the first frame there is no failure yet, and no data either.
         return super().available and self.coordinator.data is not None
+
+
+def add_entities(
+    hass: HomeAssistant,
+    entry: AgeGenderConfigEntry,
+    platform: Platform,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+    make: Callable[[CameraCoordinator], Iterable[AgeGenderEntity]],
+) -> None:
+    """Add the entities of a platform to every camera, and remove all others of it."""
+    current: set[str | None] = set()
+    for subentry_id, coordinator in entry.runtime_data.cameras.items():
+        entities = list(make(coordinator))
+        current.update(entity.unique_id for entity in entities)
+        async_add_entities(entities, config_subentry_id=subentry_id)
+
+    # Entities of another privacy mode or of other age bands would stay unavailable forever.
+    registry = er.async_get(hass)
+    for registered in er.async_entries_for_config_entry(registry, entry.entry_id):
+        if registered.domain == platform and registered.unique_id not in current:
+            registry.async_remove(registered.entity_id)

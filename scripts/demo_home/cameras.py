@@ -92,7 +92,7 @@ async def watch(client: Client, shown: dict[str, Path]) -> list[WatchedCamera]:
             ages={
                 key.removeprefix("age_"): sensor
                 for key, sensor in sensors.items()
-                if key.startswith("age_")
+                if key.startswith("age_") and key != "age_unknown"
             },
         )
         for name, camera in cameras.items()

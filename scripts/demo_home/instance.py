@@ -57,7 +57,7 @@ def free_port(wanted: int) -> int:
     raise StartError(f"no free port at {HOST}")
 
 
-def prepare(config: Path, port: int) -> None:
+def prepare(config: Path, port: int, configuration: str = CONFIGURATION) -> None:
     """Lay out the configuration folder; what the user changed in it stays.
 
     Parameters
@@ -66,13 +66,15 @@ def prepare(config: Path, port: int) -> None:
         The folder, made if needed.
     port
         Where Home Assistant is to listen, on this machine alone.
+    configuration
+        What configuration.yaml says, where there is none yet.
     """
     (config / "custom_components").mkdir(parents=True, exist_ok=True)
     link = config / "custom_components" / INTEGRATION.name
     link.unlink(missing_ok=True)
     link.symlink_to(INTEGRATION)
-    if not (configuration := config / "configuration.yaml").exists():
-        configuration.write_text(CONFIGURATION)
+    if not (file := config / "configuration.yaml").exists():
+        file.write_text(configuration)
 
     # Home Assistant takes its address from its own storage. The same settings in
     # configuration.yaml are deprecated, and read at the first start only.

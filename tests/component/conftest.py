@@ -7,10 +7,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from importlib.resources import files
+import io
 import json
 import logging
 from pathlib import Path
 import shutil
+from time import monotonic
 from types import MappingProxyType
 from typing import Any, override
 
@@ -18,27 +20,41 @@ from homeassistant.components.camera import Camera
 from homeassistant.components.camera.const import DATA_COMPONENT
 from homeassistant.config_entries import ConfigSubentry
 from homeassistant.const import CONF_FILE_PATH, CONF_NAME, STATE_UNAVAILABLE
-from homeassistant.core import HomeAssistant
+from homeassistant.core import HomeAssistant, State
 from homeassistant.util import dt as dt_util, slugify
+from PIL import Image
 import pytest
 from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
     async_fire_time_changed,
 )
 
+from custom_components.agegender import worker
+from custom_components.agegender.config_flow import AgeGenderConfigFlow
 from custom_components.agegender.const import (
     CONF_AGE_BANDS,
     CONF_CAMERA,
+    CONF_CROWD,
     CONF_INTERVAL,
     CONF_MIN_FACE_SIZE,
+    CONF_NOISE,
+    CONF_PRIVACY,
     CONF_RUNTIME,
+    CONF_WINDOW,
     DOMAIN,
     SUBENTRY_CAMERA,
 )
 from custom_components.agegender.vision.engine import BUNDLED_MODEL
 
 INTERVAL = 60  # seconds; far longer than any test takes
-ENGINE = {CONF_AGE_BANDS: "household", CONF_RUNTIME: "numpy"}
+HOME = {CONF_PRIVACY: "home", CONF_AGE_BANDS: "household", CONF_RUNTIME: "numpy"}
+PUBLIC = {
+    **HOME,
+    CONF_PRIVACY: "public",
+    CONF_WINDOW: 15,
+    CONF_CROWD: 5,
+    CONF_NOISE: "off",
+}
 
 
 def picture(package: str, *path: str) -> bytes:
@@ -48,6 +64,18 @@ def picture(package: str, *path: str) -> bytes:
 WOMAN = picture("skimage", "data", "astronaut.png")
 OLDER_WOMAN = picture("matplotlib", "mpl-data", "sample_data", "grace_hopper.jpg")
 NOBODY = picture("skimage", "data", "coffee.png")
+
+
+def side_by_side(*pictures: bytes) -> bytes:
+    """One picture of several, each 512 pixels wide and high."""
+    row = Image.new("RGB", (512 * len(pictures), 512))
+    for index, content in enumerate(pictures):
+        portrait = Image.open(io.BytesIO(content)).convert("RGB")
+        portrait.thumbnail((512, 512))
+        row.paste(portrait, (512 * index, 0))
+    file = io.BytesIO()
+    row.save(file, "PNG")
+    return file.getvalue()
 
 
 class FileCamera:
@@ -76,14 +104,18 @@ class FileCamera:
         """The entity id of a sensor of ours."""
         return f"sensor.{self.path.stem}_{slugify(name)}"
 
-    def counts(self) -> dict[str, str]:
-        """The states of all our sensors of this camera, by entity name."""
+    def states(self) -> dict[str, State]:
+        """The states of all our entities of this camera, by entity name."""
         prefix = f"{self.name} "
         return {
-            state.name.removeprefix(prefix): state.state
-            for state in self._hass.states.async_all("sensor")
+            state.name.removeprefix(prefix): state
+            for state in self._hass.states.async_all(("sensor", "binary_sensor"))
             if state.name.startswith(prefix)
         }
+
+    def counts(self) -> dict[str, str]:
+        """What our entities of this camera show, by entity name."""
+        return {name: state.state for name, state in self.states().items()}
 
     def available(self) -> bool:
         states = set(self.counts().values())
@@ -179,12 +211,14 @@ def watch(hass: HomeAssistant) -> Watch:
 
     async def start(
         *cameras: FileCamera,
-        engine: Mapping[str, Any] = ENGINE,
+        engine: Mapping[str, Any] = HOME,
         interval: float = INTERVAL,
         wait: bool = True,
     ) -> MockConfigEntry:
         entry = MockConfigEntry(
             domain=DOMAIN,
+            version=AgeGenderConfigFlow.VERSION,
+            minor_version=AgeGenderConfigFlow.MINOR_VERSION,
             data=engine,
             subentries_data=[as_subentry(camera, interval).as_dict() for camera in cameras],
         )
@@ -201,8 +235,26 @@ async def settle(hass: HomeAssistant) -> None:
     await hass.async_block_till_done(wait_background_tasks=True)
 
 
+class Clock:
+    """The clock by which people are followed; it can be put forward."""
+
+    ahead = 0.0
+
+    def __call__(self) -> float:
+        return monotonic() + self.ahead
+
+
+CLOCK = Clock()
+
+
+@pytest.fixture(autouse=True)
+def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "monotonic", CLOCK)
+
+
 async def next_frame(hass: HomeAssistant, seconds: float = INTERVAL) -> None:
     """Let time pass until every camera was asked again."""
+    CLOCK.ahead += seconds
     async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=seconds))
     await settle(hass)
 

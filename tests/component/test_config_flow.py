@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from homeassistant.config_entries import SOURCE_USER, ConfigEntryState, ConfigSubentry
+from homeassistant.const import STATE_UNKNOWN
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType, InvalidData
 from homeassistant.helpers import device_registry as dr
@@ -16,10 +17,14 @@ from custom_components.agegender.const import (
     CONF_ACKNOWLEDGED,
     CONF_AGE_BANDS,
     CONF_CAMERA,
+    CONF_CROWD,
     CONF_INTERVAL,
     CONF_MIN_FACE_SIZE,
     CONF_MODEL,
+    CONF_NOISE,
+    CONF_PRIVACY,
     CONF_RUNTIME,
+    CONF_WINDOW,
     DOMAIN,
     SUBENTRY_CAMERA,
 )
@@ -27,8 +32,9 @@ from custom_components.agegender.vision.engine import BUNDLED_MODEL, Engine
 
 from .conftest import (
     DAMAGES,
-    ENGINE,
+    HOME,
     NOBODY,
+    PUBLIC,
     AddCamera,
     Damage,
     FileCamera,
@@ -38,7 +44,8 @@ from .conftest import (
 )
 
 FAIRFACE = ("0-2", "3-9", "10-19", "20-29", "30-39", "40-49", "50-59", "60-69", "70+")
-ACKNOWLEDGED = {**ENGINE, CONF_ACKNOWLEDGED: True}
+ACKNOWLEDGED = {**HOME, CONF_ACKNOWLEDGED: True}
+PUBLIC_CHOICE = {**HOME, CONF_PRIVACY: "public"}
 
 
 async def start_setup(hass: HomeAssistant) -> str:
@@ -56,7 +63,7 @@ async def test_the_engine_is_set_up(hass: HomeAssistant) -> None:
 
     assert result["type"] is FlowResultType.CREATE_ENTRY
     assert result["title"] == "Age and gender counts"
-    assert result["data"] == ENGINE
+    assert result["data"] == HOME
     assert result["result"].state is ConfigEntryState.LOADED
     # Some models may not be used for everything: whoever installs one is told.
     engine = Engine.load()
@@ -69,7 +76,7 @@ async def test_the_engine_is_set_up(hass: HomeAssistant) -> None:
 async def test_the_notice_must_be_acknowledged(hass: HomeAssistant) -> None:
     flow = await start_setup(hass)
     result = await hass.config_entries.flow.async_configure(
-        flow, {**ENGINE, CONF_ACKNOWLEDGED: False}
+        flow, {**HOME, CONF_ACKNOWLEDGED: False}
     )
     assert result["type"] is FlowResultType.FORM
     assert result["errors"] == {CONF_ACKNOWLEDGED: "not_acknowledged"}
@@ -112,12 +119,77 @@ async def test_a_damaged_model_is_refused_with_its_fix(
 
 
 @pytest.mark.parametrize(
-    "choice", [{CONF_RUNTIME: "abacus"}, {CONF_AGE_BANDS: "zodiac"}], ids=["runtime", "bands"]
+    "choice", [{CONF_RUNTIME: "abacus"}, {CONF_PRIVACY: "nobody"}], ids=["runtime", "privacy"]
 )
 async def test_only_what_exists_can_be_chosen(hass: HomeAssistant, choice: dict[str, str]) -> None:
     flow = await start_setup(hass)
     with pytest.raises(InvalidData):
         await hass.config_entries.flow.async_configure(flow, {**ACKNOWLEDGED, **choice})
+
+
+async def test_the_defaults_are_live_counts_and_the_fastest_runtime(hass: HomeAssistant) -> None:
+    flow = await start_setup(hass)
+    result = await hass.config_entries.flow.async_configure(flow, {CONF_ACKNOWLEDGED: True})
+    await settle(hass)
+    assert result["data"] == {
+        CONF_PRIVACY: "home",
+        CONF_AGE_BANDS: "household",
+        CONF_RUNTIME: "auto",
+    }
+
+
+async def test_public_places_are_asked_how_coarse_to_count(hass: HomeAssistant) -> None:
+    flow = await start_setup(hass)
+    result = await hass.config_entries.flow.async_configure(
+        flow, {**ACKNOWLEDGED, CONF_PRIVACY: "public"}
+    )
+    assert result["type"] is FlowResultType.FORM
+    assert result["step_id"] == "public"
+
+    for nonsense in ({CONF_WINDOW: "7"}, {CONF_CROWD: 2}, {CONF_NOISE: "loud"}):
+        with pytest.raises(InvalidData):
+            await hass.config_entries.flow.async_configure(flow, nonsense)
+    result = await hass.config_entries.flow.async_configure(flow, {})
+    await settle(hass)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert result["data"] == PUBLIC
+    assert result["result"].state is ConfigEntryState.LOADED
+
+
+async def test_own_age_bands_can_be_typed(hass: HomeAssistant, add_camera: AddCamera) -> None:
+    flow = await start_setup(hass)
+    for nonsense, complaint in (
+        ("zodiac", "expected whole years separated by commas"),
+        ("65, 18", "age bands start at 0 and rise"),
+    ):
+        result = await hass.config_entries.flow.async_configure(
+            flow, {**ACKNOWLEDGED, CONF_AGE_BANDS: nonsense}
+        )
+        assert result["type"] is FlowResultType.FORM
+        assert result["errors"] == {CONF_AGE_BANDS: "age_bands_invalid"}
+        placeholders = result["description_placeholders"]
+        assert placeholders is not None
+        assert complaint in placeholders["error"]
+
+    result = await hass.config_entries.flow.async_configure(
+        flow, {**ACKNOWLEDGED, CONF_AGE_BANDS: "18, 65"}
+    )
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    camera = await add_camera("hall")
+    await choose_camera(hass, result["result"], choice(camera))
+    bands = ["0-17", "18-64", "65+"]
+    assert {f"People aged {band}" for band in bands} <= camera.counts().keys()
+
+
+async def reconfigure(hass: HomeAssistant, entry: MockConfigEntry, *forms: dict[str, Any]) -> Any:
+    """Fill in the forms of the reconfiguration; return what came after the last one."""
+    result = await entry.start_reconfigure_flow(hass)
+    assert result["type"] is FlowResultType.FORM
+    assert result["step_id"] == "reconfigure"
+    for form in forms:
+        result = await hass.config_entries.flow.async_configure(result["flow_id"], form)
+    await settle(hass)
+    return result
 
 
 async def test_other_age_bands_replace_the_sensors_of_the_old_ones(
@@ -128,28 +200,79 @@ async def test_other_age_bands_replace_the_sensors_of_the_old_ones(
 ) -> None:
     camera = await add_camera("hall")
     entry = await watch(camera)
+    await next_frame(hass)
     people = entity_registry.async_get(camera.sensor("People in view"))
     assert camera.sensor("People aged 60+") in entity_registry.entities
+    before = camera.counts()
+    assert before["Visitors today"] == "1"
 
-    result = await entry.start_reconfigure_flow(hass)
+    fairface = {**HOME, CONF_AGE_BANDS: "fairface"}
+    result = await reconfigure(hass, entry, fairface)
     assert result["type"] is FlowResultType.FORM
-    assert result["step_id"] == "reconfigure"
-    result = await hass.config_entries.flow.async_configure(
-        result["flow_id"], {**ENGINE, CONF_AGE_BANDS: "fairface"}
-    )
+    assert result["step_id"] == "new_bands"
+    assert camera.counts() == before
+    result = await hass.config_entries.flow.async_configure(result["flow_id"], {})
     assert result["type"] is FlowResultType.ABORT
     assert result["reason"] == "reconfigure_successful"
     await settle(hass)
 
-    assert camera.counts().keys() == {
-        "People in view",
-        "Women and girls",
-        "Men and boys",
-        *(f"People aged {band}" for band in FAIRFACE),
-    }
+    after = camera.counts()
     assert camera.available()
+    assert {name for name in after if name.startswith("People aged")} == {
+        f"People aged {band}" for band in FAIRFACE
+    }
     assert camera.sensor("People aged 60+") not in entity_registry.entities
     assert entity_registry.async_get(camera.sensor("People in view")) == people
+    # She was counted before anybody asked for these bands.
+    assert after["Visitors today"] == "1"
+    assert after["Women and girls today"] == "1"
+    assert {after[f"Visitors aged {band} today"] for band in FAIRFACE} == {"0"}
+
+
+async def test_another_privacy_mode_starts_new_totals(
+    hass: HomeAssistant,
+    entity_registry: er.EntityRegistry,
+    add_camera: AddCamera,
+    watch: Watch,
+) -> None:
+    camera = await add_camera("hall")
+    entry = await watch(camera)
+    await next_frame(hass)
+    visitors = entity_registry.async_get(camera.sensor("Visitors today"))
+    assert camera.counts()["Visitors today"] == "1"
+
+    result = await reconfigure(hass, entry, {**HOME, CONF_PRIVACY: "public"}, {})
+    assert result["step_id"] == "new_totals"
+    result = await hass.config_entries.flow.async_configure(result["flow_id"], {})
+    assert result["type"] is FlowResultType.ABORT
+    await settle(hass)
+    assert entry.data == PUBLIC
+    assert camera.counts()["Visitors today"] == STATE_UNKNOWN
+    assert "People in view" not in camera.counts()
+    assert entity_registry.async_get(camera.sensor("Visitors today")) == visitors
+
+    # The numbers that were entered are suggested again.
+    result = await reconfigure(hass, entry, PUBLIC_CHOICE)
+    assert result["step_id"] == "public"
+    suggested = {
+        str(key): key.description["suggested_value"] for key in result["data_schema"].schema
+    }
+    assert suggested == {CONF_WINDOW: "15", CONF_CROWD: 5, CONF_NOISE: "off"}
+    result = await hass.config_entries.flow.async_configure(
+        result["flow_id"], {CONF_WINDOW: "30", CONF_CROWD: 10, CONF_NOISE: "light"}
+    )
+    assert result["step_id"] == "new_totals"
+    await hass.config_entries.flow.async_configure(result["flow_id"], {})
+    await settle(hass)
+    assert entry.data == {**PUBLIC, CONF_WINDOW: 30, CONF_CROWD: 10, CONF_NOISE: "light"}
+
+    result = await reconfigure(hass, entry, HOME)
+    assert result["step_id"] == "new_totals"
+    await hass.config_entries.flow.async_configure(result["flow_id"], {})
+    await settle(hass)
+    assert entry.data == HOME
+    assert camera.counts()["People in view"] == "1"
+    assert "Visitors in the last window" not in camera.counts()
 
 
 async def test_a_damaged_model_is_refused_when_reconfiguring(
@@ -158,18 +281,15 @@ async def test_a_damaged_model_is_refused_when_reconfiguring(
     camera = await add_camera("hall")
     entry = await watch(camera)
 
-    result = await entry.start_reconfigure_flow(hass)
-    result = await hass.config_entries.flow.async_configure(
-        result["flow_id"], {**ENGINE, CONF_MODEL: str(tmp_path / "nowhere")}
-    )
+    result = await reconfigure(hass, entry, {**HOME, CONF_MODEL: str(tmp_path / "nowhere")})
     assert result["type"] is FlowResultType.FORM
     assert result["errors"] == {"base": "engine_unusable"}
     assert camera.available()
 
-    result = await hass.config_entries.flow.async_configure(result["flow_id"], ENGINE)
+    result = await hass.config_entries.flow.async_configure(result["flow_id"], HOME)
     assert result["type"] is FlowResultType.ABORT
     await settle(hass)
-    assert entry.data == ENGINE
+    assert entry.data == HOME
     assert camera.available()
 
 
@@ -278,11 +398,11 @@ async def test_a_reconfigured_interval_holds_at_once(
     assert set(entity_registry.entities) == before
     assert camera.counts()["People in view"] == "1"
 
-    camera.show(NOBODY)
+    camera.path.unlink()
     await next_frame(hass, seconds=500)
-    assert camera.counts()["People in view"] == "1"
+    assert camera.available()
     await next_frame(hass, seconds=601)
-    assert camera.counts()["People in view"] == "0"
+    assert not camera.available()
 
 
 async def test_the_smallest_face_decides_who_is_seen(

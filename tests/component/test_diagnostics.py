@@ -8,14 +8,14 @@ from homeassistant.core import HomeAssistant
 from custom_components.agegender.const import CONF_MODEL
 from custom_components.agegender.diagnostics import async_get_config_entry_diagnostics
 
-from .conftest import ENGINE, INTERVAL, AddCamera, Watch
+from .conftest import HOME, INTERVAL, PUBLIC, AddCamera, Watch
 
-ENGINE_TOLD = {
+ENGINE = {
     "model": ANY,
     "licence": ANY,
     "bundled": True,
     "runtime": "numpy",
-    "age_bands": "household",
+    "rejected": {},
 }
 
 
@@ -27,25 +27,35 @@ async def test_a_healthy_and_a_failing_camera(
     told = await async_get_config_entry_diagnostics(hass, entry)
     settings = {"interval": INTERVAL, "min_face_size": 40}
     assert told == {
-        "engine": ENGINE_TOLD,
+        "settings": HOME,
+        "engine": ENGINE,
         "cameras": [
             {**settings, "available": True, "last_error": None, "processing_ms": ANY},
-            {
-                **settings,
-                "available": False,
-                "last_error": "frame_unusable",
-                "processing_ms": None,
-            },
+            {**settings, "available": False, "last_error": "frame_unusable"},
         ],
     }
     assert told["cameras"][0]["processing_ms"] > 0
 
 
+async def test_in_public_nothing_is_told_that_depends_on_who_is_there(
+    hass: HomeAssistant, add_camera: AddCamera, watch: Watch
+) -> None:
+    entry = await watch(await add_camera("hall"), engine=PUBLIC)
+
+    told = await async_get_config_entry_diagnostics(hass, entry)
+    settings = {"interval": INTERVAL, "min_face_size": 40}
+    assert told == {
+        "settings": PUBLIC,
+        "engine": ENGINE,
+        "cameras": [{**settings, "available": True, "last_error": None}],
+    }
+
+
 async def test_where_another_model_lies_is_not_told(
     hass: HomeAssistant, watch: Watch, model_folder: Path
 ) -> None:
-    entry = await watch(engine={**ENGINE, CONF_MODEL: str(model_folder)})
+    entry = await watch(engine={**HOME, CONF_MODEL: str(model_folder)})
 
     told = await async_get_config_entry_diagnostics(hass, entry)
-    assert told == {"engine": {**ENGINE_TOLD, "bundled": False}, "cameras": []}
+    assert told == {"settings": HOME, "engine": {**ENGINE, "bundled": False}, "cameras": []}
     assert str(model_folder) not in str(told)

@@ -1,20 +1,22 @@
 """What the sensors show of what a camera sees."""
 
-import io
 from datetime import timedelta
 
 from homeassistant.const import (
     ATTR_UNIT_OF_MEASUREMENT,
     STATE_UNAVAILABLE,
+    STATE_UNKNOWN,
     EntityCategory,
 )
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er
 from homeassistant.util import dt as dt_util
-from PIL import Image
+
+from custom_components.agegender.const import CONF_AGE_BANDS
 
 from .conftest import (
+    HOME,
     INTERVAL,
     NOBODY,
     OLDER_WOMAN,
@@ -23,16 +25,20 @@ from .conftest import (
     Watch,
     next_frame,
     settle,
+    side_by_side,
 )
 
-AGE_SENSORS = [
-    "People aged 0-12",
-    "People aged 13-19",
-    "People aged 20-39",
-    "People aged 40-59",
-    "People aged 60+",
+BANDS = ("0-12", "13-19", "20-39", "40-59", "60+")
+IN_VIEW_BY_AGE = [*(f"People aged {band}" for band in BANDS), "People of unknown age"]
+IN_VIEW_BY_GENDER = ["Women and girls", "Men and boys", "People of unknown gender"]
+IN_VIEW = ["People in view", *IN_VIEW_BY_AGE, *IN_VIEW_BY_GENDER]
+TODAY = [
+    "Visitors today",
+    *(f"Visitors aged {band} today" for band in BANDS),
+    "Women and girls today",
+    "Men and boys today",
 ]
-COUNTS = ["People in view", "Women and girls", "Men and boys", *AGE_SENSORS]
+OTHERS = ["Age band of most", "Gender of most", "Mean age", "Children"]
 
 
 async def test_the_astronaut_is_one_woman(add_camera: AddCamera, watch: Watch) -> None:
@@ -43,32 +49,45 @@ async def test_the_astronaut_is_one_woman(add_camera: AddCamera, watch: Watch) -
     assert counts["People in view"] == "1"
     assert counts["Women and girls"] == "1"
     assert counts["Men and boys"] == "0"
+    assert counts["Gender of most"] == "female"
+    assert counts["Children"] == "off"
     # The model may take her for anything from 25 to 45.
-    assert int(counts["People aged 20-39"]) + int(counts["People aged 40-59"]) == 1
+    ages = ("People aged 20-39", "People aged 40-59", "People of unknown age")
+    assert sum(int(counts[name]) for name in ages) == 1
 
 
 async def test_everybody_is_counted_once_by_age_and_once_by_gender(
     add_camera: AddCamera, watch: Watch
 ) -> None:
-    both = Image.new("RGB", (1024, 600))
-    for left, portrait in ((0, WOMAN), (512, OLDER_WOMAN)):
-        both.paste(Image.open(io.BytesIO(portrait)), (left, 0))
-    file = io.BytesIO()
-    both.save(file, "PNG")
-    camera = await add_camera("hall", file.getvalue())
+    camera = await add_camera("hall", side_by_side(WOMAN, OLDER_WOMAN))
     await watch(camera)
 
-    counts = {name: int(number) for name, number in camera.counts().items()}
-    assert counts["People in view"] == 2
-    assert counts["Women and girls"] + counts["Men and boys"] == 2
-    assert sum(counts[name] for name in AGE_SENSORS) == 2
+    counts = camera.counts()
+    assert counts["People in view"] == "2"
+    assert sum(int(counts[name]) for name in IN_VIEW_BY_AGE) == 2
+    assert sum(int(counts[name]) for name in IN_VIEW_BY_GENDER) == 2
 
 
 async def test_nobody_in_view_counts_nobody(add_camera: AddCamera, watch: Watch) -> None:
     camera = await add_camera("hall", NOBODY)
     await watch(camera)
 
-    assert camera.counts() == dict.fromkeys(COUNTS, "0")
+    assert camera.counts() == {
+        **dict.fromkeys((*IN_VIEW, *TODAY), "0"),
+        **dict.fromkeys(OTHERS, STATE_UNKNOWN),
+        "Children": "off",
+    }
+
+
+async def test_a_mean_age_tells_no_more_than_the_bands(add_camera: AddCamera, watch: Watch) -> None:
+    camera = await add_camera("hall", WOMAN)
+    await watch(camera, engine={**HOME, CONF_AGE_BANDS: "20, 60"})
+
+    state = camera.states()["Mean age"]
+    # The middle of the band that she is in; not hers.
+    assert state.state == "40.0"
+    assert state.attributes["unit_of_measurement"] == "y"
+    assert camera.counts()["Age band of most"] == "20-59"
 
 
 async def test_counts_follow_the_frames(
@@ -85,9 +104,34 @@ async def test_counts_follow_the_frames(
     await next_frame(hass)
     assert camera.counts()["People in view"] == "1"
 
+    # One frame without her is no proof that she has left.
     camera.show(NOBODY)
     await next_frame(hass)
+    assert camera.counts()["People in view"] == "1"
+    await next_frame(hass)
     assert camera.counts()["People in view"] == "0"
+
+
+async def test_a_visitor_is_counted_once(
+    hass: HomeAssistant, add_camera: AddCamera, watch: Watch
+) -> None:
+    camera = await add_camera("hall", WOMAN)
+    await watch(camera)
+    for _ in range(5):
+        await next_frame(hass)
+    counts = camera.counts()
+    assert counts["Visitors today"] == "1"
+    assert counts["Women and girls today"] == "1"
+
+    # Gone and back again: nobody is recognised, so that is another visitor.
+    camera.show(NOBODY)
+    for _ in range(3):
+        await next_frame(hass)
+    assert camera.counts()["Visitors today"] == "1"
+    camera.show(WOMAN)
+    for _ in range(3):
+        await next_frame(hass)
+    assert camera.counts()["Visitors today"] == "2"
 
 
 async def test_each_camera_has_its_own_counts(add_camera: AddCamera, watch: Watch) -> None:
@@ -103,24 +147,26 @@ async def test_sensors_exist_before_anybody_was_seen(add_camera: AddCamera, watc
     camera = await add_camera("hall", b"not a picture")
     await watch(camera)
 
-    assert camera.counts() == dict.fromkeys(COUNTS, STATE_UNAVAILABLE)
+    assert camera.counts() == dict.fromkeys((*IN_VIEW, *TODAY, *OTHERS), STATE_UNAVAILABLE)
 
 
-async def test_counts_are_measurements_of_people(
-    hass: HomeAssistant, add_camera: AddCamera, watch: Watch
+async def test_counts_have_statistics_and_tell_nothing_else(
+    add_camera: AddCamera, watch: Watch
 ) -> None:
     camera = await add_camera("hall")
     await watch(camera)
 
-    for name in COUNTS:
-        state = hass.states.get(camera.sensor(name))
-        assert state is not None
-        # Nothing else is told: no list of faces, no single person's estimate.
-        assert dict(state.attributes) == {
-            "friendly_name": f"Hall {name}",
-            "state_class": "measurement",
-            ATTR_UNIT_OF_MEASUREMENT: "people",
-        }
+    def told(state_class: str, unit: str) -> dict[str, str]:
+        return {"state_class": state_class, ATTR_UNIT_OF_MEASUREMENT: unit}
+
+    states = camera.states()
+    for names, attributes in (
+        (IN_VIEW, told("measurement", "people")),
+        (TODAY, told("total_increasing", "visitors")),
+    ):
+        for name in names:
+            # No list of faces, no single person's estimate.
+            assert dict(states[name].attributes) == {"friendly_name": f"Hall {name}", **attributes}
 
 
 async def test_sensors_share_one_service_device_of_their_own(
@@ -139,24 +185,21 @@ async def test_sensors_share_one_service_device_of_their_own(
     sensors = er.async_entries_for_config_entry(entity_registry, entry.entry_id)
     assert {sensor.device_id for sensor in sensors} == {device.id}
     assert {sensor.config_subentry_id for sensor in sensors} == {subentry.subentry_id}
-    assert {sensor.unique_id for sensor in sensors} == {
-        f"{subentry.subentry_id}_{key}"
-        for key in (
-            "people",
-            "female",
-            "male",
-            "age_0-12",
-            "age_13-19",
-            "age_20-39",
-            "age_40-59",
-            "age_60+",
-            "processing_time",
-            "last_frame",
-        )
+    assert {sensor.unique_id.removeprefix(f"{subentry.subentry_id}_") for sensor in sensors} == {
+        *(
+            f"{prefix}{kind}"
+            for prefix in ("", "today_")
+            for kind in (
+                *("people", "female", "male", "gender_unknown"),
+                *("age_0-12", "age_13-19", "age_20-39", "age_40-59", "age_60+", "age_unknown"),
+            )
+        ),
+        *("majority_band", "majority_gender", "mean_age", "children"),
+        *("processing_time", "last_frame"),
     }
 
 
-async def test_diagnostic_sensors_wait_to_be_enabled(
+async def test_rare_sensors_wait_to_be_enabled(
     hass: HomeAssistant,
     entity_registry: er.EntityRegistry,
     add_camera: AddCamera,
@@ -164,17 +207,19 @@ async def test_diagnostic_sensors_wait_to_be_enabled(
 ) -> None:
     camera = await add_camera("hall")
     entry = await watch(camera)
-    names = ("Processing time", "Last frame")
-    for name in names:
+    diagnostic = {"Processing time", "Last frame"}
+    rare = {*diagnostic, "Visitors of unknown age today", "Visitors of unknown gender today"}
+    for name in rare:
         registered = entity_registry.async_get(camera.sensor(name))
         assert registered is not None
-        assert registered.entity_category is EntityCategory.DIAGNOSTIC
+        assert (registered.entity_category is EntityCategory.DIAGNOSTIC) == (name in diagnostic)
         assert registered.disabled_by is er.RegistryEntryDisabler.INTEGRATION
         entity_registry.async_update_entity(registered.entity_id, disabled_by=None)
     await hass.config_entries.async_reload(entry.entry_id)
     await settle(hass)
 
     counts = camera.counts()
+    assert rare <= counts.keys()
     assert float(counts["Processing time"]) > 0
     last_frame = dt_util.parse_datetime(counts["Last frame"], raise_on_error=True)
     assert timedelta(0) <= dt_util.utcnow() - last_frame < timedelta(minutes=1)

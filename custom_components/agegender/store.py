@@ -1,0 +1,182 @@
+"""The totals of all cameras on disk: saved within seconds, all of them or none."""
+
+import asyncio
+import os
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from homeassistant.config_entries import ConfigSubentry
+from homeassistant.const import EVENT_HOMEASSISTANT_FINAL_WRITE
+from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
+from homeassistant.helpers import issue_registry as ir
+from homeassistant.helpers.event import async_call_later
+from homeassistant.helpers.json import json_bytes
+from homeassistant.helpers.storage import STORAGE_DIR
+from homeassistant.util import dt as dt_util
+from homeassistant.util.json import json_loads_object
+
+from .const import DOMAIN, LOGGER
+from .vision.census import AgeBands, Census, CensusError
+from .vision.privacy import Mode
+
+SAVE_DELAY = 15
+"""Seconds from a vote to its saving; with the time that a disk takes, well under 30."""
+
+
+class TotalsStore:
+    """A file in Home Assistant's storage folder: a census for each camera.
+
+    Home Assistant's own `Store` would do, if it did not write a traceback to the log for
+    every time that the disk is full.
+
+    Parameters
+    ----------
+    hass
+        The running Home Assistant.
+    entry_id
+        Of the config entry whose cameras these are.
+    """
+
+    def __init__(self, hass: HomeAssistant, entry_id: str) -> None:
+        """Write nothing until `open` is called."""
+        self._hass = hass
+        self._path = Path(hass.config.path(STORAGE_DIR, f"{DOMAIN}.{entry_id}"))
+        self._writing = asyncio.Lock()
+        self._censuses: Callable[[], Mapping[str, Census]] = dict
+        self._cancel_timer: CALLBACK_TYPE | None = None
+        self._stop_listening: CALLBACK_TYPE | None = None
+        self._failing = False
+
+    async def async_load(
+        self, cameras: Iterable[ConfigSubentry], mode: Mode, bands: AgeBands
+    ) -> dict[str, Census]:
+        """Return each camera's census as it was saved last, or one of nobody.
+
+        A file that cannot be understood is set aside.
+
+        Parameters
+        ----------
+        cameras
+            Their config subentries.
+        mode, bands
+            Under which counting goes on.
+
+        Raises
+        ------
+        OSError
+            The file exists and cannot be read.
+        """
+        stored, damages = await self._async_read()
+        now = dt_util.now()
+        censuses = {}
+        for camera in cameras:
+            censuses[camera.subentry_id] = mode.start(bands, now)
+            if camera.subentry_id in stored:
+                try:
+                    census = mode.restore(stored[camera.subentry_id], bands, now)
+                except CensusError as error:
+                    damages.append(f"{camera.title}: {error}")
+                else:
+                    censuses[camera.subentry_id] = census
+        if damages:
+            await self._async_set_aside("; ".join(damages))
+        return censuses
+
+    async def _async_read(self) -> tuple[Mapping[str, Any], list[str]]:
+        """Return what the file holds, and what is wrong with it."""
+        try:
+            content = await self._hass.async_add_executor_job(self._path.read_bytes)
+        except FileNotFoundError:
+            return {}, []
+        try:
+            return json_loads_object(content), []
+        except ValueError as error:
+            return {}, [str(error)]
+
+    async def _async_set_aside(self, reason: str) -> None:
+        aside = self._path.with_name(f"{self._path.name}.corrupt.{dt_util.utcnow():%Y%m%dT%H%M%S}")
+        await self._hass.async_add_executor_job(self._path.replace, aside)
+        LOGGER.error("The saved totals cannot be used and were set aside as %s: %s", aside, reason)
+        ir.async_create_issue(
+            self._hass,
+            DOMAIN,
+            f"totals_set_aside{aside.suffix}",
+            is_fixable=True,
+            is_persistent=True,
+            severity=ir.IssueSeverity.ERROR,
+            translation_key="totals_set_aside",
+            translation_placeholders={"file": str(aside), "reason": reason},
+        )
+
+    @callback
+    def open(self, censuses: Callable[[], Mapping[str, Census]]) -> None:
+        """Save from now on what ``censuses`` returns, when asked for and at the end."""
+        self._censuses = censuses
+        # Entries are not unloaded when Home Assistant stops.
+        self._stop_listening = self._hass.bus.async_listen_once(
+            EVENT_HOMEASSISTANT_FINAL_WRITE, self._async_final_write
+        )
+
+    @callback
+    def schedule(self) -> None:
+        """Have the totals saved within `SAVE_DELAY`."""
+        if self._stop_listening and not self._cancel_timer:
+            self._cancel_timer = async_call_later(self._hass, SAVE_DELAY, self._async_save)
+
+    async def async_close(self) -> None:
+        """Save what is not saved yet, for the last time."""
+        if self._stop_listening:
+            self._stop_listening()
+            self._stop_listening = None
+        if self._cancel_timer:
+            await self._async_save()
+
+    async def async_remove(self) -> None:
+        """Delete the file, and those that were set aside."""
+        await self._hass.async_add_executor_job(self._remove)
+
+    async def _async_final_write(self, _: Event) -> None:
+        self._stop_listening = None
+        await self.async_close()
+
+    async def _async_save(self, _: datetime | None = None) -> None:
+        if self._cancel_timer:
+            self._cancel_timer()
+            self._cancel_timer = None
+        async with self._writing:
+            totals = {camera: census.to_dict() for camera, census in self._censuses().items()}
+            try:
+                await self._hass.async_add_executor_job(self._write, json_bytes(totals))
+            except OSError as error:
+                if not self._failing:
+                    LOGGER.error(
+                        "The totals cannot be saved to %s, trying again and again: %s",
+                        self._path,
+                        error,
+                    )
+                self._failing = True
+                self.schedule()
+            else:
+                if self._failing:
+                    LOGGER.info("The totals are saved again")
+                self._failing = False
+
+    def _write(self, content: bytes) -> None:
+        new = self._path.with_name(f"{self._path.name}.new")
+        new.parent.mkdir(exist_ok=True)
+        with open(new, "wb", opener=_private) as file:
+            file.write(content)
+            file.flush()
+            # Else a power cut might leave the new name with nothing behind it.
+            os.fsync(file.fileno())
+        new.replace(self._path)
+
+    def _remove(self) -> None:
+        for path in self._path.parent.glob(f"{self._path.name}*"):
+            path.unlink(missing_ok=True)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
