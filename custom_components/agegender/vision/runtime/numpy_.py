@@ -4,41 +4,34 @@ Inside, tensors are (C, H, W, N): channels first, so that a convolution is
 ``kernel @ columns`` with long rows, and batch last, so that gathering the columns
 copies long contiguous runs for one large picture and for many small crops alike
 (Chellapilla, Puri and Simard 2006, "High performance convolutional neural networks
-for document processing", unrolled convolution). Scratch memory is allocated once and
-grows to the largest input seen: on musl, allocating afresh cost more than computing.
+for document processing", unrolled convolution). Memory is kept between calls, and all
+networks of a thread share it.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from functools import partial
+import threading
+from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from ..graph import Graph, Node, Weights
+from ..scratch import Scratch
 from .blas import one_thread
 
 Tensor = NDArray[np.float32]
 Layer = Callable[..., Tensor]
 
-_COLUMN_FLOATS = 96 * 1024  # 384 KiB of columns at a time: they stay in a core's cache
+_PIXELS = 32 * 1024  # of all images computed at a time: bounds the memory of many crops
+_COLUMNS = 192 * 1024  # values unrolled at a time
 
 
-class _Scratch:
-    """Named buffers that grow and are used again."""
+class _Scratch(threading.local, Scratch):
+    """One for each thread: no two networks of a thread compute at once."""
 
-    def __init__(self) -> None:
-        self._buffers: dict[object, Tensor] = {}
 
-    def take(self, key: object, shape: tuple[int, ...]) -> Tensor:
-        size = math.prod(shape)
-        buffer = self._buffers.get(key)
-        if buffer is None or buffer.size < size:
-            buffer = self._buffers[key] = np.empty(size, np.float32)
-        return buffer[:size].reshape(shape)
+_scratch = _Scratch()
 
 
 class NumpyRuntime:
@@ -54,17 +47,35 @@ class NumpyRuntime:
 class _NumpyNetwork:
     def __init__(self, graph: Graph, weights: Weights) -> None:
         self._graph = graph
-        self._scratch = _Scratch()
-        self._layers = [_layer(node, weights, self._scratch) for node in graph.nodes]
+        slots = _slots(graph)
+        self._layers = [_layer(node, weights, slots[node.output]) for node in graph.nodes]
 
     def __call__(self, batch: Tensor) -> tuple[Tensor, ...]:
-        image = self._scratch.take("input", batch.shape[3:] + batch.shape[1:3] + batch.shape[:1])
+        step = max(1, _PIXELS // (batch.shape[1] * batch.shape[2]))
+        with one_thread():
+            parts = [self._some(batch[i : i + step]) for i in range(0, len(batch), step)]
+        if len(parts) == 1:
+            return parts[0]
+        return tuple(np.concatenate(output) for output in zip(*parts, strict=True))
+
+    def _some(self, batch: Tensor) -> tuple[Tensor, ...]:
+        image = _scratch.take("input", batch.shape[3:] + batch.shape[1:3] + batch.shape[:1])
         np.copyto(image, batch.transpose(3, 1, 2, 0))
         tensors = {self._graph.inputs[0]: image}
-        with one_thread():
-            for node, layer in zip(self._graph.nodes, self._layers, strict=True):
-                tensors[node.output] = layer(*(tensors[name] for name in node.inputs))
+        for node, layer in zip(self._graph.nodes, self._layers, strict=True):
+            tensors[node.output] = layer(*(tensors[name] for name in node.inputs))
         return tuple(_batch_first(tensors[name]) for name in self._graph.outputs)
+
+
+def _slots(graph: Graph) -> dict[str, int]:
+    """Give each tensor a number such that no two with the same one are needed at once."""
+    last = {name: i for i, node in enumerate(graph.nodes) for name in node.inputs}
+    last |= dict.fromkeys(graph.outputs, len(graph.nodes))
+    slots: dict[str, int] = {}
+    for i, node in enumerate(graph.nodes):
+        taken = {slot for name, slot in slots.items() if last.get(name, -1) >= i}
+        slots[node.output] = next(slot for slot in range(len(taken) + 1) if slot not in taken)
+    return slots
 
 
 def _batch_first(tensor: Tensor) -> Tensor:
@@ -74,65 +85,76 @@ def _batch_first(tensor: Tensor) -> Tensor:
 
 
 class _Activation:
-    """In place on (C, anything)."""
+    """In place on (C, anything), by operations that NumPy does on many values at a time.
 
-    def __init__(self, node: Node, weights: Weights, scratch: _Scratch) -> None:
+    Comparing with one number is not among them: five times slower than with an array.
+    """
+
+    def __init__(self, node: Node, weights: Weights) -> None:
         self._kind = node.activation
-        self._scratch = scratch
+        self._zeros = np.zeros(0, np.float32)
         if self._kind == "prelu":
-            # x + (alpha - 1) * min(x, 0): one pass fewer than the textbook's form.
-            self._slope = weights[node.weights["alpha"]][:, None] - 1
+            self._slope = weights[node.weights["alpha"]][:, None]
+            # A slope above one makes negative values smaller, not larger.
+            self._steep = np.flatnonzero(self._slope > 1)
 
     def __call__(self, values: Tensor) -> None:
-        if self._kind == "prelu":
-            negative = self._scratch.take("negative", values.shape)
-            np.minimum(values, 0, out=negative)
-            negative *= self._slope
-            values += negative
-        elif self._kind == "relu":
-            np.maximum(values, 0, out=values)
+        if self._kind == "relu":
+            size = values.shape[1]
+            if self._zeros.size < size:
+                self._zeros = np.zeros(size, np.float32)
+            np.maximum(values, self._zeros[:size], out=values)
+        elif self._kind == "prelu":
+            sloped = _scratch.take("sloped", values.shape)
+            np.multiply(values, self._slope, out=sloped)
+            for channel in self._steep:
+                np.minimum(values[channel], sloped[channel], out=values[channel])
+                np.copyto(sloped[channel], values[channel])
+            np.maximum(values, sloped, out=values)
 
 
 class _Conv2d:
-    def __init__(self, node: Node, weights: Weights, scratch: _Scratch) -> None:
+    def __init__(self, node: Node, weights: Weights, slot: int) -> None:
         kernel = weights[node.weights["kernel"]]
-        height, width, _, filters = kernel.shape
-        self._window = (height, width)
+        self._window = kernel.shape[:2]
         self._stride = node.stride
         self._padding = node.padding
-        self._key = node.output
-        self._scratch = scratch
-        self._activate = _Activation(node, weights, scratch)
-        bias = (
-            weights[node.weights["bias"]]
-            if "bias" in node.weights
-            else np.zeros(filters, np.float32)
-        )
+        self._padded = np.zeros((0, 0, 0, 0), np.float32)
+        self._slot = slot
+        self._activate = _Activation(node, weights)
         # (O, I * H * W + 1): the last column meets a row of ones and adds the bias.
-        matrix = kernel.transpose(3, 2, 0, 1).reshape(filters, -1)
-        self._matrix = np.ascontiguousarray(np.column_stack([matrix, bias]))
+        matrix = kernel.transpose(3, 2, 0, 1).reshape(kernel.shape[3], -1)
+        self._matrix = np.column_stack([matrix, _bias(node, weights)])
 
     def __call__(self, image: Tensor) -> Tensor:
-        image = _padded(image, self._padding, 0.0, self._key, self._scratch)
+        if any(self._padding):
+            image = self._pad(image)
         channels, height, width, batch = image.shape
         (rows, columns), stride = self._window, self._stride
-        filters, taps = self._matrix.shape
         out_height = (height - rows) // stride + 1
         out_width = (width - columns) // stride + 1
-        output = self._scratch.take(self._key, (filters, out_height, out_width, batch))
+        filters, taps = self._matrix.shape
+        output: Tensor = _scratch.take(self._slot, (filters, out_height, out_width, batch))
         flat = output.reshape(filters, -1)
+        if taps - 1 == channels and stride == 1:  # one pixel at a time: nothing to unroll
+            np.matmul(self._matrix[:, :-1], image.reshape(channels, -1), out=flat)
+            np.add(flat, self._matrix[:, -1:], out=flat)
+            self._activate(flat)
+            return output
+
         step_c, step_h, step_w, step_n = image.strides
-        windows = as_strided(
-            image,
+        # As `as_strided`, in a seventh of its time: small pictures have many calls of it.
+        windows = np.ndarray(
             (channels, rows, columns, out_height, out_width, batch),
-            (step_c, step_h, step_w, step_h * stride, step_w * stride, step_n),
-            writeable=False,
+            image.dtype,
+            image,
+            strides=(step_c, step_h, step_w, step_h * stride, step_w * stride, step_n),
         )
         line = out_width * batch
-        block = max(1, _COLUMN_FLOATS // (taps * line))
+        block = max(1, _COLUMNS // (taps * line))
         for top in range(0, out_height, block):
             bottom = min(top + block, out_height)
-            unrolled = self._scratch.take("columns", (taps, (bottom - top) * line))
+            unrolled = _scratch.take("columns", (taps, (bottom - top) * line))
             unrolled[-1] = 1
             np.copyto(
                 unrolled[:-1].reshape(channels, rows, columns, bottom - top, out_width, batch),
@@ -143,39 +165,112 @@ class _Conv2d:
             self._activate(part)
         return output
 
+    def _pad(self, image: Tensor) -> Tensor:
+        top, bottom, left, right = self._padding
+        channels, height, width, batch = image.shape
+        shape = (channels, height + top + bottom, width + left + right, batch)
+        if self._padded.shape != shape:  # else the border is still zero
+            self._padded = np.zeros(shape, np.float32)
+        np.copyto(self._padded[:, top : top + height, left : left + width], image)
+        return self._padded
 
-def _max_pool(node: Node, scratch: _Scratch, image: Tensor) -> Tensor:
-    image = _padded(image, node.padding, -np.inf, node.output, scratch)
-    channels, height, width, batch = image.shape
-    size, stride = node.size, node.stride
-    out_height = (height - size) // stride + 1
-    out_width = (width - size) // stride + 1
 
-    # Rows first, then columns: 2 * size comparisons in place of size squared.
-    tall = scratch.take((node.output, "rows"), (channels, out_height, width, batch))
-    np.copyto(tall, image[:, : (out_height - 1) * stride + 1 : stride])
-    for tap in range(1, size):
-        rows = image[:, tap : tap + (out_height - 1) * stride + 1 : stride]
-        np.maximum(tall, rows, out=tall)
-    output = scratch.take(node.output, (channels, out_height, out_width, batch))
-    np.copyto(output, tall[:, :, : (out_width - 1) * stride + 1 : stride])
-    for tap in range(1, size):
-        columns = tall[:, :, tap : tap + (out_width - 1) * stride + 1 : stride]
-        np.maximum(output, columns, out=output)
-    return output
+class _MaxPool:
+    """Rows first, then columns: 2 * size comparisons in place of size squared."""
+
+    def __init__(self, node: Node, _: Weights, slot: int) -> None:
+        self._node = node
+        self._slot = slot
+
+    def __call__(self, image: Tensor) -> Tensor:
+        size, stride = self._node.size, self._node.stride
+        top, bottom, left, right = self._node.padding
+        channels, height, width, batch = image.shape
+        out_height = (height + top + bottom - size) // stride + 1
+        out_width = (width + left + right - size) // stride + 1
+
+        tall = _scratch.take("rows", (channels, out_height, width, batch))
+        inside, others = self._steps(height, top, out_height)
+        first = inside.start * stride - top
+        end = first + len(inside) * stride
+        _maximum(
+            [image[:, first + tap : end + tap : stride] for tap in range(size)],
+            tall[:, inside.start : inside.stop],
+        )
+        for step, window in others:
+            image[:, window].max(axis=1, out=tall[:, step])
+
+        # At every column, those between two steps too: skipping is slower than comparing.
+        flat = tall.reshape(-1)
+        length = flat.size - (size - 1) * batch
+        wide = _scratch.take("wide", tall.shape)
+        _maximum(
+            [flat[tap * batch : tap * batch + length] for tap in range(size)],
+            wide.reshape(-1)[:length],
+        )
+        output: Tensor = _scratch.take(self._slot, (channels, out_height, out_width, batch))
+        inside, others = self._steps(width, left, out_width)
+        first = inside.start * stride - left
+        end = first + len(inside) * stride
+        np.copyto(output[:, :, inside.start : inside.stop], wide[:, :, first:end:stride])
+        for step, window in others:
+            tall[:, :, window].max(axis=2, out=output[:, :, step])
+        return output
+
+    def _steps(
+        self, length: int, padding: int, steps: int
+    ) -> tuple[range, list[tuple[int, slice]]]:
+        """Return the steps whose window lies inside, and others with what is inside of it."""
+        starts = [step * self._node.stride - padding for step in range(steps)]
+        inside = [
+            step for step, at in enumerate(starts) if 0 <= at <= length - self._node.size
+        ] or [0, -1]
+        others = [
+            (step, slice(max(at, 0), at + self._node.size))
+            for step, at in enumerate(starts)
+            if not inside[0] <= step <= inside[-1]
+        ]
+        return range(inside[0], inside[-1] + 1), others
+
+
+def _maximum(values: Sequence[Tensor], output: Tensor) -> None:
+    """Take the largest of arrays of one shape, element by element."""
+    largest = values[0]
+    for other in values[1:] or values:
+        largest = np.maximum(largest, other, out=output)
 
 
 class _Add:
-    def __init__(self, node: Node, weights: Weights, scratch: _Scratch) -> None:
-        self._key = node.output
-        self._scratch = scratch
-        self._activate = _Activation(node, weights, scratch)
+    def __init__(self, node: Node, weights: Weights, slot: int) -> None:
+        self._slot = slot
+        self._activate = _Activation(node, weights)
 
     def __call__(self, left: Tensor, right: Tensor) -> Tensor:
-        output = self._scratch.take(self._key, left.shape)
+        output: Tensor = _scratch.take(self._slot, left.shape)
         np.add(left, right, out=output)
         self._activate(output.reshape(len(output), -1))
         return output
+
+
+class _Dense:
+    def __init__(self, node: Node, weights: Weights, slot: int) -> None:
+        self._slot = slot
+        self._matrix = np.ascontiguousarray(weights[node.weights["kernel"]].T)
+        self._bias = _bias(node, weights)[:, None]
+        self._activate = _Activation(node, weights)
+
+    def __call__(self, values: Tensor) -> Tensor:
+        output: Tensor = _scratch.take(self._slot, (len(self._matrix), values.shape[1]))
+        np.matmul(self._matrix, values, out=output)
+        np.add(output, self._bias, out=output)
+        self._activate(output)
+        return output
+
+
+def _bias(node: Node, weights: Weights) -> Tensor:
+    if "bias" in node.weights:
+        return weights[node.weights["bias"]]
+    return np.zeros(weights[node.weights["kernel"]].shape[-1], np.float32)
 
 
 def _global_average_pool(image: Tensor) -> Tensor:
@@ -187,59 +282,23 @@ def _flatten(image: Tensor) -> Tensor:
     return image.transpose(1, 2, 0, 3).reshape(-1, image.shape[3])
 
 
-class _Dense:
-    def __init__(self, node: Node, weights: Weights, scratch: _Scratch) -> None:
-        self._matrix = np.ascontiguousarray(weights[node.weights["kernel"]].T)
-        self._bias = weights[node.weights["bias"]][:, None] if "bias" in node.weights else None
-        self._activate = _Activation(node, weights, scratch)
-
-    def __call__(self, values: Tensor) -> Tensor:
-        output: Tensor = self._matrix @ values
-        if self._bias is not None:
-            output += self._bias
-        self._activate(output)
-        return output
-
-
 def _softmax(values: Tensor) -> Tensor:
     exponential = np.exp(values - values.max(axis=0))
-    output: Tensor = exponential / exponential.sum(axis=0)
-    return output
+    exponential /= exponential.sum(axis=0)
+    return exponential
 
 
-def _padded(
-    image: Tensor,
-    padding: tuple[int, int, int, int],
-    value: float,
-    key: str,
-    scratch: _Scratch,
-) -> Tensor:
-    if not any(padding):
-        return image
-    top, bottom, left, right = padding
-    channels, height, width, batch = image.shape
-    padded = scratch.take(
-        (key, "padded"), (channels, height + top + bottom, width + left + right, batch)
-    )
-    padded[:, :top] = value
-    padded[:, top + height :] = value
-    padded[:, :, :left] = value
-    padded[:, :, left + width :] = value
-    np.copyto(padded[:, top : top + height, left : left + width], image)
-    return padded
-
-
-def _layer(node: Node, weights: Weights, scratch: _Scratch) -> Layer:
+def _layer(node: Node, weights: Weights, slot: int) -> Layer:
     layer: Layer
     match node.op:
         case "conv2d":
-            layer = _Conv2d(node, weights, scratch)
+            layer = _Conv2d(node, weights, slot)
         case "dense":
-            layer = _Dense(node, weights, scratch)
+            layer = _Dense(node, weights, slot)
         case "add":
-            layer = _Add(node, weights, scratch)
+            layer = _Add(node, weights, slot)
         case "max_pool":
-            layer = partial(_max_pool, node, scratch)
+            layer = _MaxPool(node, weights, slot)
         case "global_average_pool":
             layer = _global_average_pool
         case "flatten":
