@@ -382,9 +382,7 @@ def stats(
 
     token = os.environ.get("HASS_TOKEN") or typer.prompt("Access token", hide_input=True, err=True)
     wanted = stats.Period(period, day.date() if day else None)
-    found = stats.fetch(
-        url, token, wanted, step=step or stats.STEPS[period], cameras=camera or []
-    )
+    found = stats.fetch(url, token, wanted, step=step or stats.STEPS[period], cameras=camera or [])
     title = ", ".join([*(camera or ["all cameras"]), str(wanted)])
     Console().print(stats.table(found, title))
     stats.save(found, title, output)
