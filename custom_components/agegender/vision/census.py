@@ -350,8 +350,8 @@ class Census:
       anew when midnight passes a second time;
     - back by more than that, the clock was wrong before: another day starts at zero.
 
-    So while `day` stays the same, no number of `today` or `total` falls, and every vote
-    is added exactly once, whatever the clock does.
+    So every vote is added exactly once, and no number of `today` falls while `day` stays
+    the same, nor one of ``total`` while its day does, unless that last case intervenes.
 
     Attributes
     ----------
