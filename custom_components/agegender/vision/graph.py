@@ -202,15 +202,17 @@ class Graph:
             "nodes": [node.as_json() for node in self.nodes],
         }
 
-    def shapes(self, weights: Weights, height: int, width: int) -> dict[str, tuple[int, ...]]:
-        """Return the shape of every tensor for one image of three channels.
+    def shapes(
+        self, weights: Weights, height: int, width: int, channels: int = 3
+    ) -> dict[str, tuple[int, ...]]:
+        """Return the shape of every tensor for one image.
 
         Parameters
         ----------
         weights
             Name to array, as `check` accepts them.
-        height, width
-            Of the image, in pixels.
+        height, width, channels
+            Of the image, in pixels and numbers for each.
 
         Returns
         -------
@@ -222,7 +224,7 @@ class Graph:
         GraphError
             The graph cannot take images of this size.
         """
-        shapes: dict[str, tuple[int, ...]] = {self.inputs[0]: (height, width, 3)}
+        shapes: dict[str, tuple[int, ...]] = {self.inputs[0]: (height, width, channels)}
         for node in self.nodes:
             shape = _shape(node, shapes[node.inputs[0]], weights)
             if min(shape) < 1 or any(shapes[name] != shape for name in node.inputs[1:]):

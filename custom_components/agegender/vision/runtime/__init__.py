@@ -49,5 +49,5 @@ runtimes: Registry[Runtime] = Registry(
     "runtime", {"litert": LitertRuntime(), "ncnn": NcnnRuntime(), "numpy": NumpyRuntime()}
 )
 
-ACCELERATORS: Mapping[str, str] = {"ncnn": "ncnn", "litert": "ai_edge_litert"}
+ACCELERATORS: Mapping[str, str] = {"litert": "ai_edge_litert", "ncnn": "ncnn"}
 """Our compiled runtimes, the fastest first, and the package that each needs."""

@@ -6,6 +6,7 @@ needed, and there is none that could differ from it.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
@@ -16,6 +17,7 @@ from ..graph import Graph, Node, Weights
 
 _VERSION = 3  # of the file format
 _IDENTIFIER = b"TFL3"
+_SIZES = 16  # kept at a time: the pyramids of two frame sizes
 _LEGACY_CODE = 127  # in the field that older readers look at: "see the newer field"
 
 
@@ -32,51 +34,65 @@ class LitertRuntime:
         ImportError
             The package ``ai-edge-litert`` is missing or does not load.
         """
-        return _LitertNetwork(graph, write(graph, weights))
+        return _LitertNetwork(graph, weights)
 
 
 class _LitertNetwork:
-    def __init__(self, graph: Graph, model: bytes) -> None:
-        library = import_module("ai_edge_litert.interpreter")
-        self._interpreter = library.Interpreter(model_content=model, num_threads=1)
-        self._input = self._interpreter.get_input_details()[0]["index"]
-        indices = {
-            detail["name"]: detail["index"] for detail in self._interpreter.get_output_details()
-        }
-        self._outputs = [indices[name] for name in graph.outputs]
-        self._shape: tuple[int, ...] = ()
+    def __init__(self, graph: Graph, weights: Weights) -> None:
+        self._library = import_module("ai_edge_litert.interpreter")
+        self._graph = graph
+        self._weights = weights
+        # A network for each size: telling one another size costs as much as computing.
+        self._sized = lru_cache(_SIZES)(self._interpreter)
 
     def __call__(self, batch: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
-        # One image at a time: for each batch size the network would be prepared anew.
-        answers = [self._one(image[None]) for image in batch]
+        interpreter = self._sized(batch.shape[1:])
+        (given,) = (detail["index"] for detail in interpreter.get_input_details())
+        outputs = [detail["index"] for detail in interpreter.get_output_details()]
+        answers = []
+        for image in batch:
+            interpreter.set_tensor(given, image[None])
+            interpreter.invoke()
+            answers.append([interpreter.get_tensor(index) for index in outputs])
         return tuple(np.concatenate(output) for output in zip(*answers, strict=True))
 
-    def _one(self, image: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-        if image.shape != self._shape:
-            self._interpreter.resize_tensor_input(self._input, image.shape)
-            self._interpreter.allocate_tensors()
-            self._shape = image.shape
-        self._interpreter.set_tensor(self._input, image)
-        self._interpreter.invoke()
-        return [self._interpreter.get_tensor(index) for index in self._outputs]
+    def _interpreter(self, shape: tuple[int, ...]) -> Any:
+        model = write(self._graph, self._weights, shape)
+        interpreter = self._library.Interpreter(model_content=model, num_threads=1)
+        interpreter.allocate_tensors()
+        return interpreter
 
 
-def write(graph: Graph, weights: Weights) -> bytes:
-    """Return a graph as the content of a ``.tflite`` file, for one image of any size."""
-    return _Writer(graph, weights).content()
+def write(graph: Graph, weights: Weights, shape: tuple[int, ...]) -> bytes:
+    """Return a graph as the content of a ``.tflite`` file.
+
+    Parameters
+    ----------
+    graph, weights
+        As in an artefact.
+    shape
+        Height, width and channels of the one image that it takes.
+
+    Raises
+    ------
+    GraphError
+        The graph cannot take such an image.
+    """
+    return _Writer(graph, weights, shape).content()
 
 
 class _Writer:
-    def __init__(self, graph: Graph, weights: Weights) -> None:
+    def __init__(self, graph: Graph, weights: Weights, shape: tuple[int, ...]) -> None:
         self._schema = import_module("ai_edge_litert.schema_py_generated")
         self._graph = graph
         self._weights = weights
+        self._shapes = graph.shapes(weights, *shape)
         self._buffers = [self._schema.BufferT()]  # the first one stands for "not constant"
         self._tensors: list[Any] = []
         self._indices: dict[str, int] = {}
         self._codes: list[int] = []
         self._operators: list[Any] = []
-        self._flowing(graph.inputs[0], rank=4)
+        self._flowing(graph.inputs[0], shape)
         for node in graph.nodes:
             self._node(node)
 
@@ -101,10 +117,12 @@ class _Writer:
 
     def _node(self, node: Node) -> None:
         inputs = [self._indices[name] for name in node.inputs]
-        rank = len(self._tensors[inputs[0]].shape)
         linear = f"{node.output}/linear" if node.activation == "prelu" else node.output
+        shape = self._shapes[node.output]
         fused = self._schema.ActivationFunctionType
-        rectified = fused.RELU if node.activation == "relu" else fused.NONE
+        rectified = {
+            "fusedActivationFunction": fused.RELU if node.activation == "relu" else fused.NONE
+        }
         step = {
             "strideH": node.stride,
             "strideW": node.stride,
@@ -113,73 +131,75 @@ class _Writer:
         match node.op:
             case "conv2d":
                 kernel = self._weights[node.weights["kernel"]].transpose(3, 0, 1, 2)
-                given = [*self._padded(inputs, node, 0.0), *self._kernel(kernel, node)]
-                self._operator(
-                    "CONV_2D", given, linear, 4, "Conv2D", fusedActivationFunction=rectified, **step
-                )
+                inputs = [*self._padded(node, 0.0), *self._kernel(kernel, node)]
+                self._operator("CONV_2D", inputs, linear, shape, "Conv2D", **rectified, **step)
             case "dense":
                 kernel = self._weights[node.weights["kernel"]].T
-                given = [*inputs, *self._kernel(kernel, node)]
+                inputs += self._kernel(kernel, node)
                 self._operator(
-                    "FULLY_CONNECTED",
-                    given,
-                    linear,
-                    2,
-                    "FullyConnected",
-                    fusedActivationFunction=rectified,
+                    "FULLY_CONNECTED", inputs, linear, shape, "FullyConnected", **rectified
                 )
             case "add":
-                self._operator(
-                    "ADD", inputs, linear, rank, "Add", fusedActivationFunction=rectified
-                )
+                self._operator("ADD", inputs, linear, shape, "Add", **rectified)
             case "max_pool":
                 lowest = float(np.finfo(np.float32).min)
                 window = {"filterHeight": node.size, "filterWidth": node.size}
-                given = self._padded(inputs, node, lowest)
-                self._operator("MAX_POOL_2D", given, linear, 4, "Pool2D", **window, **step)
+                inputs = self._padded(node, lowest)
+                self._operator("MAX_POOL_2D", inputs, linear, shape, "Pool2D", **window, **step)
             case "global_average_pool":
-                axes = self._constant(f"{linear}/axes", np.array([1, 2], np.int32))
-                self._operator("MEAN", [*inputs, axes], linear, 2, "Reducer", keepDims=False)
+                inputs.append(self._constant(f"{linear}/axes", np.array([1, 2], np.int32)))
+                self._operator("MEAN", inputs, linear, shape, "Reducer", keepDims=False)
             case "flatten":
-                shape = self._constant(f"{linear}/shape", np.array([1, -1], np.int32))
-                self._operator("RESHAPE", [*inputs, shape], linear, 2, "Reshape", newShape=[1, -1])
+                inputs.append(self._constant(f"{linear}/shape", np.array([1, -1], np.int32)))
+                self._operator("RESHAPE", inputs, linear, shape, "Reshape", newShape=[1, -1])
             case "softmax":
-                self._operator("SOFTMAX", inputs, linear, rank, "Softmax", beta=1.0)
+                self._operator("SOFTMAX", inputs, linear, shape, "Softmax", beta=1.0)
         if node.activation == "prelu":
             slopes = self._weights[node.weights["alpha"]]
-            # One value for each channel, in as many dimensions as an image has.
-            slope = self._constant(f"{linear}/slope", slopes.reshape((1,) * (rank - 2) + (-1,)))
-            self._operator("PRELU", [self._indices[linear], slope], node.output, rank)
+            # One for each channel, in as many dimensions as the tensor has.
+            slopes = slopes.reshape((1,) * (len(shape) - 1) + (-1,))
+            inputs = [self._indices[linear], self._constant(f"{linear}/slope", slopes)]
+            self._operator("PRELU", inputs, node.output, shape)
 
     def _operator(
-        self, code: str, inputs: list[int], output: str, rank: int, options: str = "", **values: Any
+        self,
+        code: str,
+        inputs: list[int],
+        output: str,
+        shape: tuple[int, ...],
+        options: str = "",
+        **values: Any,
     ) -> None:
         """Add an operator and the tensor it makes."""
-        schema = self._schema
-        number = getattr(schema.BuiltinOperator, code)
+        number = getattr(self._schema.BuiltinOperator, code)
         if number not in self._codes:
             self._codes.append(number)
-        operator = schema.OperatorT(
+        operator = self._schema.OperatorT(
             opcodeIndex=self._codes.index(number),
             inputs=inputs,
-            outputs=[self._flowing(output, rank)],
+            outputs=[self._flowing(output, shape)],
         )
         if options:
-            operator.builtinOptionsType = getattr(schema.BuiltinOptions, f"{options}Options")
-            operator.builtinOptions = getattr(schema, f"{options}OptionsT")(**values)
+            operator.builtinOptionsType = getattr(self._schema.BuiltinOptions, f"{options}Options")
+            operator.builtinOptions = getattr(self._schema, f"{options}OptionsT")(**values)
         self._operators.append(operator)
 
-    def _padded(self, inputs: list[int], node: Node, value: float) -> list[int]:
+    def _padded(self, node: Node, value: float) -> list[int]:
+        """Add what pads a node's input; returns the tensor to take in its place."""
+        (taken,) = node.inputs
+        top, bottom, left, right = node.padding
         if not any(node.padding):
-            return inputs
+            return [self._indices[taken]]
+        height, width, channels = self._shapes[taken]
         name = f"{node.output}/padded"
-        widths = np.array([(0, 0), node.padding[:2], node.padding[2:], (0, 0)], np.int32)
-        given = [
-            *inputs,
-            self._constant(f"{name}/widths", widths),
-            self._constant(f"{name}/value", np.array([value], np.float32)),
-        ]
-        self._operator("PADV2", given, name, 4, "PadV2")
+        widths = np.array([(0, 0), (top, bottom), (left, right), (0, 0)], np.int32)
+        inputs = [self._indices[taken], self._constant(f"{name}/widths", widths)]
+        kind, options = "PAD", "Pad"
+        if value:
+            inputs.append(self._constant(f"{name}/value", np.array([value], np.float32)))
+            kind, options = "PADV2", "PadV2"
+        shape = (height + top + bottom, width + left + right, channels)
+        self._operator(kind, inputs, name, shape, options)
         return [self._indices[name]]
 
     def _kernel(self, kernel: NDArray[np.float32], node: Node) -> list[int]:
@@ -197,10 +217,10 @@ class _Writer:
         kind = getattr(self._schema.TensorType, array.dtype.name.upper())
         return self._tensor(name, shape=array.shape, type=kind, buffer=len(self._buffers) - 1)
 
-    def _flowing(self, name: str, rank: int) -> int:
-        """Add a tensor whose size is known when the network runs."""
+    def _flowing(self, name: str, shape: tuple[int, ...]) -> int:
+        """Add a tensor that is computed."""
         kind = self._schema.TensorType.FLOAT32
-        return self._tensor(name, shape=(1,) * rank, shapeSignature=(-1,) * rank, type=kind)
+        return self._tensor(name, shape=(1, *shape), type=kind)
 
     def _tensor(self, name: str, **description: Any) -> int:
         self._tensors.append(self._schema.TensorT(name=name, hasRank=True, **description))
