@@ -77,9 +77,10 @@ async def async_setup_entry(hass: HomeAssistant, entry: AgeGenderConfigEntry) ->
         for camera in cameras
     }
     store.open(lambda: {camera: each.census for camera, each in coordinators.items()})
+    entry.async_on_unload(store.async_close)
     # Removed cameras, another mode, other bands: what is not counted any more goes soon.
     store.schedule()
-    entry.runtime_data = RuntimeData(engine, mode, coordinators, store)
+    entry.runtime_data = RuntimeData(engine, mode, coordinators)
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
 
     @callback
@@ -117,11 +118,8 @@ async def async_setup_entry(hass: HomeAssistant, entry: AgeGenderConfigEntry) ->
 
 
 async def async_unload_entry(hass: HomeAssistant, entry: AgeGenderConfigEntry) -> bool:
-    """Stop watching; the worker's thread ends with the entry's unload callbacks."""
-    unloaded = await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
-    if unloaded:
-        await entry.runtime_data.store.async_close()
-    return unloaded
+    """Stop watching; what was set up besides ends with the entry's unload callbacks."""
+    return await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
 
 
 async def async_remove_entry(hass: HomeAssistant, entry: AgeGenderConfigEntry) -> None:
@@ -132,14 +130,12 @@ async def async_remove_entry(hass: HomeAssistant, entry: AgeGenderConfigEntry) -
 
 async def async_migrate_entry(hass: HomeAssistant, entry: AgeGenderConfigEntry) -> bool:
     """Bring an entry of an older version up to date; refuse one of a newer."""
-    if entry.version > 1:
-        return False
-    if entry.minor_version < 2:
+    if entry.version == 1 and entry.minor_version < 2:
         # There were live counts alone.
         hass.config_entries.async_update_entry(
             entry, data={**entry.data, CONF_PRIVACY: PRIVACY_HOME}, minor_version=2
         )
-    return True
+    return entry.version == 1
 
 
 def _report_rejected(hass: HomeAssistant, rejected: Mapping[str, str]) -> None:

@@ -15,7 +15,6 @@ from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, Upda
 from homeassistant.util import dt as dt_util
 
 from .const import CONF_CAMERA, CONF_INTERVAL, DOMAIN, FRAME_TIMEOUT, LOGGER
-from .store import TotalsStore
 from .vision.census import Census, children_present
 from .vision.engine import Engine
 from .vision.frame import FrameError
@@ -75,14 +74,11 @@ class RuntimeData:
         What may be seen.
     cameras
         One coordinator per camera, by the id of its subentry.
-    store
-        Where the totals are kept.
     """
 
     engine: Engine
     mode: Mode
     cameras: dict[str, CameraCoordinator]
-    store: TotalsStore
 
 
 type AgeGenderConfigEntry = ConfigEntry[RuntimeData]

@@ -131,6 +131,7 @@ class TotalsStore:
             self._stop_listening()
             self._stop_listening = None
         if self._cancel_timer:
+            self._cancel_timer()
             await self._async_save()
 
     async def async_remove(self) -> None:
@@ -142,9 +143,7 @@ class TotalsStore:
         await self.async_close()
 
     async def _async_save(self, _: datetime | None = None) -> None:
-        if self._cancel_timer:
-            self._cancel_timer()
-            self._cancel_timer = None
+        self._cancel_timer = None
         async with self._writing:
             totals = {camera: census.to_dict() for camera, census in self._censuses().items()}
             try:

@@ -16,6 +16,7 @@ from time import monotonic
 from types import MappingProxyType
 from typing import Any, override
 
+from freezegun.api import FrozenDateTimeFactory
 from homeassistant.components.camera import Camera
 from homeassistant.components.camera.const import DATA_COMPONENT
 from homeassistant.config_entries import ConfigSubentry
@@ -67,14 +68,16 @@ NOBODY = picture("skimage", "data", "coffee.png")
 
 
 def side_by_side(*pictures: bytes) -> bytes:
-    """One picture of several, each 512 pixels wide and high."""
-    row = Image.new("RGB", (512 * len(pictures), 512))
+    """One picture of several, three in a row."""
+    side = 512
+    rows = -(-len(pictures) // 3)
+    group = Image.new("RGB", (side * min(3, len(pictures)), side * rows))
     for index, content in enumerate(pictures):
         portrait = Image.open(io.BytesIO(content)).convert("RGB")
-        portrait.thumbnail((512, 512))
-        row.paste(portrait, (512 * index, 0))
+        portrait.thumbnail((side, side))
+        group.paste(portrait, (side * (index % 3), side * (index // 3)))
     file = io.BytesIO()
-    row.save(file, "PNG")
+    group.save(file, "PNG", compress_level=1)
     return file.getvalue()
 
 
@@ -257,6 +260,24 @@ async def next_frame(hass: HomeAssistant, seconds: float = INTERVAL) -> None:
     CLOCK.ahead += seconds
     async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=seconds))
     await settle(hass)
+
+
+type PassTime = Callable[[float], Awaitable[None]]
+
+
+@pytest.fixture
+async def pass_time(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> PassTime:
+    """Let so many seconds pass on all clocks; it is 10:00:30 in Berlin on an ordinary day."""
+    await hass.config.async_set_time_zone("Europe/Berlin")
+    freezer.move_to("2026-06-15 08:00:30+00:00")
+
+    async def tick(seconds: float) -> None:
+        CLOCK.ahead += seconds
+        freezer.tick(seconds)
+        async_fire_time_changed(hass)
+        await settle(hass)
+
+    return tick
 
 
 def our_log(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:

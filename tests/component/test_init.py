@@ -12,10 +12,15 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er
 from homeassistant.util import dt as dt_util
-from pytest_homeassistant_custom_component.common import async_fire_time_changed
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_fire_time_changed,
+)
 
 from custom_components.agegender.const import (
+    CONF_AGE_BANDS,
     CONF_MODEL,
+    CONF_PRIVACY,
     CONF_RUNTIME,
     DOMAIN,
     FRAME_TIMEOUT,
@@ -38,6 +43,66 @@ from .conftest import (
 
 def our_threads() -> list[str]:
     return [thread.name for thread in threading.enumerate() if thread.name.startswith(DOMAIN)]
+
+
+async def test_an_entry_of_the_first_version_counts_on(
+    hass: HomeAssistant, entity_registry: er.EntityRegistry, add_camera: AddCamera
+) -> None:
+    camera = await add_camera("hall")
+    before = {CONF_AGE_BANDS: "fairface", CONF_RUNTIME: "numpy"}
+    entry = MockConfigEntry(
+        domain=DOMAIN,
+        version=1,
+        minor_version=1,
+        data=before,
+        subentries_data=[as_subentry(camera).as_dict()],
+    )
+    entry.add_to_hass(hass)
+    (subentry,) = entry.subentries
+    registered = {
+        entity_registry.async_get_or_create(
+            "sensor",
+            DOMAIN,
+            f"{subentry}_{key}",
+            config_entry=entry,
+            config_subentry_id=subentry,
+            suggested_object_id=f"hall_{key}",
+        ).id
+        for key in ("people", "female", "male", "age_0-2", "age_70+", "last_frame")
+    }
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await settle(hass)
+
+    assert entry.data == {**before, CONF_PRIVACY: "home"}
+    assert (entry.version, entry.minor_version) == (1, 2)
+    assert camera.counts()["People in view"] == "1"
+    entities = er.async_entries_for_config_entry(entity_registry, entry.entry_id)
+    assert registered <= {entity.id for entity in entities}
+
+
+async def test_an_entry_of_a_later_minor_version_counts_on(
+    hass: HomeAssistant, add_camera: AddCamera
+) -> None:
+    camera = await add_camera("hall")
+    entry = MockConfigEntry(
+        domain=DOMAIN,
+        version=1,
+        minor_version=99,
+        data={**HOME, "what": "ever"},
+        subentries_data=[as_subentry(camera).as_dict()],
+    )
+    entry.add_to_hass(hass)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await settle(hass)
+    assert camera.available()
+
+
+async def test_an_entry_of_a_later_version_is_left_alone(hass: HomeAssistant) -> None:
+    entry = MockConfigEntry(domain=DOMAIN, version=2, data={"what": "ever"})
+    entry.add_to_hass(hass)
+    assert not await hass.config_entries.async_setup(entry.entry_id)
+    assert entry.state is ConfigEntryState.MIGRATION_ERROR
+    assert entry.data == {"what": "ever"}
 
 
 async def test_one_thread_serves_all_cameras_and_ends_with_the_entry(
