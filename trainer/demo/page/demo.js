@@ -107,7 +107,7 @@ function count(faces) {
 function show({ faces, milliseconds }) {
   $("heading").textContent = count(faces);
   $("hint").textContent = faces.length
-    ? `Looked at in ${milliseconds} milliseconds. The bar is the range, the line its middle.`
+    ? `Looked at in ${milliseconds} milliseconds. The bar is the range, the line the best guess.`
     : "A face is found best when it is larger than a thumbnail, well lit and turned to the camera.";
   $("faces").replaceChildren(...faces.map(card));
   $("boxes").replaceChildren(...faces.map(box));
