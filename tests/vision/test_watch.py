@@ -1,16 +1,24 @@
 """A camera's frames become the people before it."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import count
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageFilter
 
-from agegender_vision.engine import Engine
+from agegender_vision import artefact
+from agegender_vision.detector import Box, Detection
+from agegender_vision.engine import BUNDLED_MODEL, Engine
+from agegender_vision.estimator import Estimator
+from agegender_vision.evidence import UNJUDGED
 from agegender_vision.frame import FrameError
+from agegender_vision.mtcnn import Mtcnn
+from agegender_vision.runtime.choice import choose
 from agegender_vision.watch import Watch, WatchSettings
 
 
@@ -20,9 +28,42 @@ def jpeg(image: NDArray[np.uint8]) -> bytes:
     return buffer.getvalue()
 
 
+class CountingDetector(Mtcnn):
+    """Tells how often it searched and followed."""
+
+    searches = 0
+    follows = 0
+
+    def detect(
+        self, image: NDArray[np.uint8], *, min_face_size: int | None = None
+    ) -> list[Detection]:
+        self.searches += 1
+        return super().detect(image, min_face_size=min_face_size)
+
+    def refine(self, image: NDArray[np.uint8], boxes: Sequence[Box]) -> list[Detection]:
+        self.follows += 1
+        return super().refine(image, boxes)
+
+
 @pytest.fixture(scope="module")
 def engine() -> Engine:
     return Engine.load(runtime="numpy")
+
+
+@pytest.fixture
+def detector() -> CountingDetector:
+    return CountingDetector()
+
+
+@pytest.fixture
+def counting_engine(detector: CountingDetector) -> Engine:
+    runtime = choose("numpy")
+    estimator = Estimator(artefact.load(BUNDLED_MODEL), runtime)
+    return Engine(detector, estimator, runtime, "bundled", "as bundled")
+
+
+ALWAYS_LOOK = WatchSettings(motion_threshold=0)
+ALWAYS_SEARCH = WatchSettings(motion_threshold=0, search_every=1)
 
 
 @pytest.fixture
@@ -98,3 +139,147 @@ def test_a_clock_that_jumps_back_does_not_stop_the_watch(
     for time in (1000.0, 1000.2, 1000.4, 3.0, 3.2):
         scene = watch.look(astronaut, time)
     assert len(scene.present) == 1
+
+
+def test_a_still_scene_is_hardly_looked_at_and_nobody_leaves(
+    counting_engine: Engine, detector: CountingDetector, astronaut: NDArray[np.uint8]
+) -> None:
+    watch, frame = Watch(counting_engine), jpeg(astronaut)
+    people = [len(watch.look(frame, second).present) for second in range(100)]
+    assert people[5:] == 95 * [1]
+    # At first, and once more after a minute.
+    assert detector.searches + detector.follows <= 6
+
+
+def test_an_empty_still_scene_is_hardly_looked_at(
+    counting_engine: Engine, detector: CountingDetector
+) -> None:
+    watch, frame = Watch(counting_engine), jpeg(np.full((480, 640, 3), 90, np.uint8))
+    for second in range(100):
+        assert watch.look(frame, second).present == ()
+    assert detector.searches <= 6
+
+
+def test_who_comes_into_a_still_scene_and_leaves_it_is_noticed_at_once(
+    engine: Engine, astronaut: NDArray[np.uint8], clock: Iterator[float]
+) -> None:
+    watch, empty = Watch(engine), astronaut.copy()
+    empty[:, 120:320] = 90
+    people = [
+        len(watch.look(jpeg(image), next(clock)).present)
+        for image, frames in ((empty, 20), (astronaut, 20), (empty, 30))
+        for _ in range(frames)
+    ]
+    assert people[:20] == 20 * [0]
+    assert people[23:40] == 17 * [1]
+    assert people[-1] == 0
+
+
+def test_the_gate_can_be_switched_off(
+    counting_engine: Engine,
+    detector: CountingDetector,
+    astronaut: NDArray[np.uint8],
+    clock: Iterator[float],
+) -> None:
+    watch, frame = Watch(counting_engine, ALWAYS_SEARCH), jpeg(astronaut)
+    for _ in range(8):
+        watch.look(frame, next(clock))
+    assert (detector.searches, detector.follows) == (8, 0)
+
+
+def test_between_searches_known_faces_are_followed(
+    counting_engine: Engine,
+    detector: CountingDetector,
+    two_faces: NDArray[np.uint8],
+    clock: Iterator[float],
+) -> None:
+    watch = Watch(counting_engine, replace(ALWAYS_LOOK, search_every=4))
+    for step in range(12):  # the camera pans, four pixels a frame
+        scene = watch.look(np.roll(two_faces, 4 * step, axis=1), next(clock))
+    assert len(scene.present) == 2
+    assert (detector.searches, detector.follows) == (3, 9)
+
+
+def test_what_moves_elsewhere_is_searched_for(
+    counting_engine: Engine,
+    detector: CountingDetector,
+    two_faces: NDArray[np.uint8],
+    clock: Iterator[float],
+) -> None:
+    watch = Watch(counting_engine, WatchSettings(search_every=1000))
+    alone = two_faces.copy()
+    alone[:, 512:] = 90
+    for _ in range(3):
+        scene = watch.look(alone, next(clock))
+    assert len(scene.present) == 1
+    searched = detector.searches
+    scenes = [watch.look(two_faces, next(clock)) for _ in range(3)]
+    assert detector.searches > searched
+    assert len(scenes[-1].present) == 2
+
+
+def test_frames_far_apart_are_searched(
+    counting_engine: Engine, detector: CountingDetector, astronaut: NDArray[np.uint8]
+) -> None:
+    watch = Watch(counting_engine, ALWAYS_LOOK)
+    for second in range(0, 20, 5):
+        watch.look(astronaut, second)
+    assert (detector.searches, detector.follows) == (4, 0)
+
+
+@pytest.mark.parametrize(
+    "strict", [{"least_side": 200}, {"least_sharpness": 9.0}, {"most_turn": 0.0}]
+)
+def test_faces_that_show_too_little_are_people_all_the_same(
+    engine: Engine,
+    strict: dict[str, Any],
+    astronaut: NDArray[np.uint8],
+    clock: Iterator[float],
+) -> None:
+    judging, strictly = Watch(engine, ALWAYS_LOOK), Watch(engine, replace(ALWAYS_LOOK, **strict))
+    for time, _ in zip(clock, range(4), strict=False):
+        (known,) = judging.look(astronaut, time).present or (None,)
+        (unknown,) = strictly.look(astronaut, time).present or (None,)
+    assert known is not None
+    assert known is not UNJUDGED
+    assert unknown is UNJUDGED
+
+
+def test_a_blurred_face_is_not_judged_and_a_sharp_one_is(
+    engine: Engine, astronaut: NDArray[np.uint8], clock: Iterator[float]
+) -> None:
+    watch = Watch(engine, ALWAYS_LOOK)
+    small = np.asarray(Image.fromarray(astronaut).filter(ImageFilter.GaussianBlur(6)))
+    for _ in range(4):
+        scene = watch.look(small, next(clock))
+    assert scene.present == (UNJUDGED,)
+    for _ in range(4):
+        scene = watch.look(astronaut, next(clock))
+    assert len(scene.present) == 1
+    assert scene.present[0] is not UNJUDGED
+
+
+def test_people_stay_who_they_are_when_the_camera_changes_its_resolution(
+    engine: Engine, astronaut: NDArray[np.uint8], clock: Iterator[float]
+) -> None:
+    watch = Watch(engine, ALWAYS_LOOK)
+    large = np.asarray(Image.fromarray(astronaut).resize((1024, 1024)))
+    scenes = [
+        watch.look(image, next(clock))
+        for image in (astronaut, large, astronaut[:256, 100:356], astronaut)
+        for _ in range(10)
+    ]
+    assert all(len(scene.present) == 1 for scene in scenes[4:20])
+    assert len(scenes[-1].present) >= 1
+
+
+def test_100_megapixels_are_refused_and_the_watch_goes_on(
+    engine: Engine, astronaut: NDArray[np.uint8], clock: Iterator[float]
+) -> None:
+    watch, buffer = Watch(engine), io.BytesIO()
+    Image.new("1", (10_000, 10_000)).save(buffer, "PNG")
+    for _ in range(4):
+        watch.look(astronaut, next(clock))
+    with pytest.raises(FrameError, match="10000x10000 pixels"):
+        watch.look(buffer.getvalue(), next(clock))
+    assert len(watch.look(astronaut, next(clock)).present) == 1
