@@ -232,6 +232,33 @@ def evaluate(
     typer.echo(f"{path}: these and the figures by decade, gender and group")
 
 
+@app.command("evaluate-detectors")
+def evaluate_detectors(
+    folder: Annotated[
+        Path, typer.Argument(help="Photographs with images.csv and boxes.csv, true boxes.")
+    ],
+    detector: Annotated[
+        list[str] | None, typer.Option(help="Only this one; repeatable. Left out: all.")
+    ] = None,
+    min_face: Annotated[int, typer.Option(help="Smallest face looked for, pixels.")] = 20,
+) -> None:
+    """Compare face detectors: average precision, recall, CPU time; the mtcnn package's too."""
+    from trainer.evaluation import detection
+
+    pictures = detection.photographs(folder)
+    results = {}
+    for name in detector or detection.names():
+        try:
+            detect = detection.detector(name, min_face)
+        except InputError as error:
+            if detector:
+                raise
+            errors.print(f"left out: {error}", highlight=False, soft_wrap=True)
+            continue
+        results[name] = detection.measure(detect, pictures)
+    Console().print(detection.table(results, pictures))
+
+
 @export_app.command("estimator")
 def export_estimator(
     run: Annotated[Path, typer.Argument(help="A finished run.")],

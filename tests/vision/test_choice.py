@@ -1,5 +1,6 @@
 """Accelerators that are broken, each in its own way: NumPy computes, and the reason is told."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from agegender_vision import artefact
 from agegender_vision.engine import BUNDLED_MODEL
 from agegender_vision.plugins import PluginError
-from agegender_vision.runtime import Network, runtimes
+from agegender_vision.runtime import ACCELERATORS, Network, runtimes
 from agegender_vision.runtime.choice import AUTO, Choice, choose, names
 
 RUNTIMES = """
@@ -101,10 +102,30 @@ def test_numpy_needs_no_trial() -> None:
     assert not choice.rejected
 
 
-def test_auto_always_works() -> None:
+def test_auto_takes_an_accelerator_where_one_is_installed() -> None:
     choice = choose(AUTO)
     compiled(choice)
-    assert choice.name in names()
+    installed = [name for name, package in ACCELERATORS.items() if find_spec(package)]
+    assert choice.name == (installed or ["numpy"])[0]
+    assert not choice.rejected
+
+
+def test_auto_goes_on_without_accelerators_that_are_broken(tmp_path: Path) -> None:
+    (tmp_path / "ncnn.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGILL)")
+    (tmp_path / "ai_edge_litert.py").write_text("raise ImportError('libstdc++.so.6: too old')")
+    choice = choose(AUTO)
+    compiled(choice)
+    assert choice.name == "numpy"
+    assert choice.rejected == {
+        "litert": "ImportError: libstdc++.so.6: too old",
+        "ncnn": "it crashed (Illegal instruction)",
+    }
+
+
+def test_one_that_is_not_installed_is_only_missed_when_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "ncnn.py").write_text("raise ModuleNotFoundError('No module named ncnn')")
+    assert choose("ncnn").rejected == {"ncnn": "ModuleNotFoundError: No module named ncnn"}
+    assert not choose("numpy").rejected
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
