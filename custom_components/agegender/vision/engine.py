@@ -14,10 +14,12 @@ from . import artefact
 from .align import align
 from .detector import Box, Detection, FaceDetector, RefiningDetector
 from .estimator import Estimate, Estimator
+from .haar import Haar
 from .mtcnn import Mtcnn
 from .plugins import Registry
 from .runtime import Runtime
 from .runtime.choice import AUTO, Choice, choose
+from .yunet import YuNet
 
 
 class DetectorFactory(Protocol):
@@ -27,7 +29,9 @@ class DetectorFactory(Protocol):
         """Make a detector for faces whose side has at least so many pixels."""
 
 
-detectors: Registry[DetectorFactory] = Registry("detector", {"mtcnn": Mtcnn})
+detectors: Registry[DetectorFactory] = Registry(
+    "detector", {"mtcnn": Mtcnn, "haar": Haar, "yunet": YuNet}
+)
 
 BUNDLED_MODEL = Path(__file__).parent / "model" / "estimator"
 
