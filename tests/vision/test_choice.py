@@ -122,12 +122,6 @@ def test_auto_goes_on_without_accelerators_that_are_broken(tmp_path: Path) -> No
     }
 
 
-def test_one_that_is_not_installed_is_only_missed_when_asked_for(tmp_path: Path) -> None:
-    (tmp_path / "ncnn.py").write_text("raise ModuleNotFoundError('No module named ncnn')")
-    assert choose("ncnn").rejected == {"ncnn": "ModuleNotFoundError: No module named ncnn"}
-    assert not choose("numpy").rejected
-
-
 def test_an_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(PluginError, match=r"no runtime is called 'tpu'; there are: .*numpy"):
         choose("tpu")

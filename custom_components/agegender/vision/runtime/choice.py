@@ -94,7 +94,7 @@ class Choice:
         self._rejected: dict[str, str] = {}
         self._used: dict[str, None] = {}
         for name in accelerators:
-            if reason := _failure(name):
+            if reason := _failure(json.dumps([name, str(_VISION), sys.path])):
                 self._rejected[name] = reason
             else:
                 self._accelerators.append(runtimes.get(name))
@@ -144,9 +144,8 @@ def try_bundled(name: str) -> None:
 
 
 @cache
-def _failure(name: str) -> str | None:
-    """Return why a runtime cannot be used here, or None; found out once per process."""
-    arguments = json.dumps([name, str(_VISION), sys.path])
+def _failure(arguments: str) -> str | None:
+    """Run a trial; returns why the runtime cannot be used here, or None."""
     try:
         trial = subprocess.run(  # noqa: S603  our own interpreter
             [sys.executable, "-IB", "-c", _TRIAL, arguments],
