@@ -340,7 +340,7 @@ def figure(counted: Counted, title: str) -> Figure:
     title
         For the whole picture.
     """
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter  # noqa: PLC0415
+    from matplotlib.dates import AutoDateLocator, DateFormatter  # noqa: PLC0415
     from matplotlib.figure import Figure  # noqa: PLC0415
 
     # A figure of its own, not pyplot's: no window, and no display is needed.
@@ -355,10 +355,12 @@ def figure(counted: Counted, title: str) -> Figure:
         ax.spines[["top", "right"]].set_visible(False)
         ax.grid(axis="y", alpha=0.3)
         ax.set_axisbelow(True)
-    zone = pd.DatetimeIndex(counted.people.index).tz
+    start, width = _bars(counted.people)
+    gender.set_xlim(start[0], start[-1] + width)
+    zone, days = pd.DatetimeIndex(counted.people.index).tz, width > 0.5
     locator = AutoDateLocator(tz=zone)  # type: ignore[no-untyped-call]
     gender.xaxis.set_major_locator(locator)
-    gender.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz=zone))  # type: ignore[no-untyped-call]
+    gender.xaxis.set_major_formatter(DateFormatter("%d %b" if days else "%H:%M", tz=zone))  # type: ignore[no-untyped-call]
     drawn.suptitle(title)
     return drawn
 
