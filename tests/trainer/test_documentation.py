@@ -40,3 +40,9 @@ def test_every_model_has_its_card_among_the_pages() -> None:
     included = "".join(page.read_text("utf-8") for page in (DOCS / "models").glob("*.md"))
     for card in (ROOT / "models").glob("*/card.md"):
         assert f'--8<-- "{card.relative_to(ROOT)}"' in included
+
+
+def test_the_readme_leads_to_files_that_exist() -> None:
+    targets = re.findall(r"\]\((?!https://)([^)#]+)\)", (ROOT / "README.md").read_text("utf-8"))
+    assert len(targets) > 10
+    assert [target for target in targets if not (ROOT / target).is_file()] == []
