@@ -27,10 +27,13 @@ class WatchedCamera:
         What the user calls the camera.
     entity
         Entity id of the camera.
-    people, female, male
-        Entity ids of the counts of people in view.
+    people, female, male, unknown
+        Entity ids of the counts of people in view; the last one of unknown gender.
+    visitors
+        Entity id of the count of today's visitors.
     ages
-        Entity id of the count in each age band, by the band, youngest first.
+        Entity id of the count in each age band, by the band, youngest first, and of the
+        count of people of unknown age.
     """
 
     name: str
@@ -38,6 +41,8 @@ class WatchedCamera:
     people: str
     female: str
     male: str
+    unknown: str
+    visitors: str
     ages: dict[str, str]
 
 
@@ -89,10 +94,12 @@ async def watch(client: Client, shown: dict[str, Path]) -> list[WatchedCamera]:
             people=sensors["people"],
             female=sensors["female"],
             male=sensors["male"],
+            unknown=sensors["gender_unknown"],
+            visitors=sensors["today_people"],
             ages={
                 key.removeprefix("age_"): sensor
                 for key, sensor in sensors.items()
-                if key.startswith("age_") and key != "age_unknown"
+                if key.startswith("age_")
             },
         )
         for name, camera in cameras.items()

@@ -6,7 +6,7 @@ from .client import Client, Json
 URL_PATH = "people-in-view"
 TITLE = "People in view"
 ICON = "mdi:account-group"
-FEMALE, MALE = "deep-purple", "teal"
+FEMALE, MALE, UNKNOWN = "deep-purple", "teal", "grey"
 AGES = ("light-green", "green", "cyan", "blue", "indigo", "purple", "pink", "red", "orange")
 """Colours of the age bands, youngest first."""
 
@@ -65,14 +65,20 @@ def _section(camera: WatchedCamera) -> Json:
                 "fit_mode": "contain",
                 "grid_options": {"columns": "full", "rows": 5},
             },
-            _tile(camera.people, "People in view", "mdi:account-group", "primary", 12),
-            _tile(camera.female, "Female", "mdi:human-female", FEMALE, 6),
-            _tile(camera.male, "Male", "mdi:human-male", MALE, 6),
+            _tile(camera.people, "People in view", "mdi:account-group", "primary", 6),
+            _tile(camera.visitors, "Visitors today", "mdi:counter", "primary", 6),
+            _tile(camera.female, "Female", "mdi:human-female", FEMALE, 4),
+            _tile(camera.male, "Male", "mdi:human-male", MALE, 4),
+            _tile(camera.unknown, "Unknown", "mdi:help-circle-outline", UNKNOWN, 4),
             {
                 "type": "distribution",
                 "title": "Ages",
                 "entities": [
-                    {"entity": sensor, "name": band, "color": colour}
+                    {
+                        "entity": sensor,
+                        "name": band,
+                        "color": UNKNOWN if band == "unknown" else colour,
+                    }
                     for (band, sensor), colour in zip(camera.ages.items(), AGES, strict=False)
                 ],
             },

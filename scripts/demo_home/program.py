@@ -102,7 +102,10 @@ async def _follow(client: Client, watched: list[cameras.WatchedCamera]) -> None:
         entities = [
             entity
             for camera in watched
-            for entity in (camera.people, camera.female, camera.male, *camera.ages.values())
+            for entity in (
+                *(camera.people, camera.female, camera.male, camera.unknown),
+                *camera.ages.values(),
+            )
         ]
         async for event in client.subscribe("subscribe_entities", entity_ids=entities):
             added = event.get("a", {})
@@ -141,13 +144,13 @@ def _line(camera: cameras.WatchedCamera, states: dict[str, str]) -> str:
         return ""
     if states[camera.people] == "unavailable":
         return "no frame"
+    genders = [f"{states[camera.female]} female", f"{states[camera.male]} male"]
+    if states[camera.unknown] != "0":
+        genders.append(f"{states[camera.unknown]} of unknown gender")
     ages = ", ".join(
-        f"{states[sensor]} aged {band}"
+        f"{states[sensor]} {'of unknown age' if band == 'unknown' else f'aged {band}'}"
         for band, sensor in camera.ages.items()
         if states.get(sensor, "0") != "0"
     )
-    counts = (
-        f"{states[camera.people]} in view: "
-        f"{states[camera.female]} female, {states[camera.male]} male"
-    )
+    counts = f"{states[camera.people]} in view: {', '.join(genders)}"
     return f"{counts}; {ages}" if ages else counts

@@ -31,19 +31,27 @@ def states(dashboard: Page) -> dict[str, str]:
 def test_the_terminal_shows_the_counts(program: Program) -> None:
     counts = program.counts()
     assert counts["Astronaut"].startswith("1 in view: 1 female, 0 male")
-    assert counts["Grace Hopper"].startswith("1 in view: 1 female, 0 male")
+    # Her uniform leaves the model in doubt, more or less; nobody is called what they are not.
+    assert re.match(
+        r"1 in view: (1 female, 0 male|0 female, 0 male, 1 of unknown gender);",
+        counts["Grace Hopper"],
+    )
     assert counts["Coffee table"] == "0 in view: 0 female, 0 male"
 
 
 @pytest.mark.parametrize(
-    ("camera", "people", "female", "male"),
-    [("Astronaut", 1, 1, 0), ("Grace Hopper", 1, 1, 0), ("Coffee table", 0, 0, 0)],
+    ("camera", "counts"),
+    [
+        ("Astronaut", {"People in view": 1, "Female": 1, "Male": 0, "Unknown": 0}),
+        ("Grace Hopper", {"People in view": 1, "Male": 0}),
+        ("Coffee table", {"People in view": 0, "Visitors today": 0, "Female": 0, "Male": 0}),
+    ],
 )
 def test_the_dashboard_shows_the_counts(
-    dashboard: Page, camera: str, people: int, female: int, male: int
+    dashboard: Page, camera: str, counts: dict[str, int]
 ) -> None:
     tiles = section(dashboard, camera).locator("hui-tile-card")
-    for name, count in {"People in view": people, "Female": female, "Male": male}.items():
+    for name, count in counts.items():
         expect(tiles.filter(has_text=re.compile(rf"^\s*{name}\b"))).to_have_text(
             re.compile(rf"{name}\s+{count}\b")
         )
