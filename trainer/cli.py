@@ -332,7 +332,9 @@ def predict(
     runtime: Annotated[
         str, typer.Option(help="What computes; `auto`: the fastest installed.")
     ] = "numpy",
-    bands: Annotated[str, typer.Option(help="household, fairface or decades.")] = "household",
+    bands: Annotated[
+        str, typer.Option(help="A preset (household, fairface, ...) or ages: 18,65.")
+    ] = "household",
     min_face: Annotated[int, typer.Option(help="Smallest face looked for, pixels.")] = 20,
     every: Annotated[int, typer.Option(min=1, help="Of a video, take every Nth picture.")] = 1,
     annotate: Annotated[
@@ -363,7 +365,7 @@ def predict(
             model,
             detector=detector,
             runtime=runtime,
-            bands=AgeBands.preset(bands),
+            bands=AgeBands.parse(bands),
             min_face_size=min_face,
             every=every,
         )

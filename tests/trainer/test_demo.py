@@ -11,7 +11,7 @@ import pytest
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import Application, Request
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from agegender_vision.engine import Engine
 from trainer.demo import server
@@ -70,6 +70,17 @@ async def test_a_photo_gives_numbers(client: Client) -> None:
 async def test_no_face(client: Client) -> None:
     answer = await (await client.post("/look", data=NO_FACE.read_bytes())).json()
     assert answer["faces"] == []
+
+
+async def test_a_face_that_shows_too_little_is_not_judged(client: Client) -> None:
+    blurred = Image.open(ASTRONAUT).convert("RGB").filter(ImageFilter.GaussianBlur(5))
+    file = io.BytesIO()
+    blurred.save(file, "PNG")
+    answer = await (await client.post("/look", data=file.getvalue())).json()
+    assert answer["faces"]
+    for face in answer["faces"]:
+        assert face.keys() == {"box", "unclear"}
+        assert face["unclear"] == "too blurred"
 
 
 @pytest.mark.parametrize(

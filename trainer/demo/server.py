@@ -14,15 +14,19 @@ from string import Template
 from time import perf_counter
 from typing import Any
 
+import numpy as np
 from aiohttp import web
+from numpy.typing import NDArray
 from PIL import Image
 from yarl import URL
 
 from agegender_vision.census import AGE_SPREAD, GENDER_CONFIDENCE
-from agegender_vision.detector import Detection
+from agegender_vision.detector import Box, Detection
 from agegender_vision.engine import Engine
 from agegender_vision.estimator import Estimate
 from agegender_vision.frame import FORMATS, FrameError, decode
+from agegender_vision.quality import sharpness, turn
+from agegender_vision.watch import WatchSettings
 
 MAX_BYTES = 20_000_000
 MAX_PIXELS = 50_000_000
@@ -166,9 +170,9 @@ def look(engine: Engine, data: bytes) -> dict[str, Any]:
     -------
     dict
         `faces` from left to right and the `milliseconds` it took. A face has its `box`
-        (left, top, width, height) in fractions of the upright picture, the detector's
-        `score`, `age`, `age_low` and `age_high` in years (null if the model cannot tell),
-        `p_female` and the `gender` (null if it cannot tell).
+        (left, top, width, height) in fractions of the upright picture, `age`, `age_low`
+        and `age_high` in years (null if the model cannot tell), the `gender` (null if it
+        cannot tell) and the probability `p_female`; or what makes it `unclear`.
 
     Raises
     ------
@@ -177,24 +181,41 @@ def look(engine: Engine, data: bytes) -> dict[str, Any]:
     """
     start = perf_counter()
     image = decode(data, max_pixels=MAX_PIXELS, enough=ENOUGH)
+    found = sorted(engine.detect(image), key=lambda face: face.box[0])
+    crops = [engine.crop(image, face) for face in found]
+    faces = []
+    for face, crop, estimate in zip(found, crops, engine.estimate(crops), strict=True):
+        reason = _unclear(face, crop)
+        answer = {"unclear": reason} if reason else _answer(estimate)
+        faces.append({"box": _fractions(face.box, image), **answer})
+    return {"faces": faces, "milliseconds": round((perf_counter() - start) * 1000)}
+
+
+def _fractions(box: Box, image: NDArray[np.uint8]) -> list[float]:
     height, width = image.shape[:2]
-    faces = [_face(*found, width, height) for found in engine.analyze(image)]
-    return {
-        "faces": sorted(faces, key=lambda face: face["box"][0]),
-        "milliseconds": round((perf_counter() - start) * 1000),
-    }
-
-
-def _face(detection: Detection, estimate: Estimate, width: int, height: int) -> dict[str, Any]:
     sides = (width, height, width, height)
+    return [round(float(value) / side, 4) for value, side in zip(box, sides, strict=True)]
+
+
+def _unclear(face: Detection, crop: NDArray[np.uint8]) -> str | None:
+    """Tell why a face is not judged; a camera's faces are held to the same limits."""
+    limits = WatchSettings()
+    if min(face.box[2:]) < limits.least_side:
+        return "too small"
+    if turn(face.landmarks) > limits.most_turn:
+        return "turned too far to the side"
+    if sharpness(crop) < limits.least_sharpness:
+        return "too blurred"
+    return None
+
+
+def _answer(estimate: Estimate) -> dict[str, Any]:
     p = estimate.p_female
     knows_age = estimate.age_high - estimate.age_low <= AGE_SPREAD
     ages = (estimate.age, estimate.age_low, estimate.age_high)
     age, age_low, age_high = (round(year) if knows_age else None for year in ages)
     gender = "female" if p >= 0.5 else "male"
     return {
-        "box": [round(float(v) / side, 4) for v, side in zip(detection.box, sides, strict=True)],
-        "score": round(float(detection.score), 3),
         "age": age,
         "age_low": age_low,
         "age_high": age_high,

@@ -32,19 +32,25 @@ function percent(p) {
   return `${Math.min(99, Math.round(100 * p))} %`; // never certain
 }
 
-function ages(face) {
-  return `${face.age_low} to ${face.age_high}`;
+function knows(face) {
+  return Number.isFinite(face.age);
 }
 
-function gender(face) {
+function genderText(face) {
+  if (face.unclear) {
+    return `the face is ${face.unclear}`;
+  }
   if (face.gender) {
     return `looks ${face.gender}, ${percent(Math.max(face.p_female, 1 - face.p_female))} sure`;
   }
-  return `female or male: cannot tell`;
+  return "female or male: cannot tell";
 }
 
 function ageText(face) {
-  return face.age === null ? "Age: cannot tell" : `Looks ${ages(face)}`;
+  if (face.unclear) {
+    return "Cannot tell";
+  }
+  return knows(face) ? `Looks ${face.age_low} to ${face.age_high}` : "Age: cannot tell";
 }
 
 function scale(face) {
@@ -69,8 +75,8 @@ function card(face, index) {
     "div",
     {},
     element("strong", {}, ageText(face)),
-    ...(face.age === null ? [] : [scale(face)]),
-    element("small", {}, capital(gender(face))),
+    ...(knows(face) ? [scale(face)] : []),
+    element("small", {}, capital(genderText(face))),
   );
   const name = element("h3", { ariaLabel: `Face ${index + 1}` }, String(index + 1));
   return inColour(element("li", { className: "face" }, name, said), face);
@@ -82,7 +88,7 @@ function box(face, index) {
     left = 1 - left - width; // the camera is shown as a mirror
   }
   const pixels = width * $("view").clientWidth;
-  const range = pixels > 50 && face.age !== null ? `: ${face.age_low}–${face.age_high}` : "";
+  const range = pixels > 50 && knows(face) ? `: ${face.age_low}–${face.age_high}` : "";
   const drawn = element("div", { className: "box" }, element("span", {}, index + 1 + range));
   drawn.classList.toggle("small", pixels < 30);
   drawn.classList.toggle("high", top < 0.09);
@@ -94,7 +100,7 @@ function box(face, index) {
 
 function sentence(faces) {
   const each = faces.slice(0, 5).map((face, index) => {
-    return `Face ${index + 1}: ${ageText(face).toLowerCase()}, ${gender(face)}.`;
+    return `Face ${index + 1}: ${ageText(face).toLowerCase()}, ${genderText(face)}.`;
   });
   const rest = faces.length > 5 ? ` And ${faces.length - 5} more.` : "";
   return `${count(faces)}. ${each.join(" ")}${rest}`;
