@@ -31,7 +31,7 @@ CONF_CAMERA: Final = "camera"
 CONF_INTERVAL: Final = "interval"
 """Seconds between two frames."""
 CONF_MIN_FACE_SIZE: Final = "min_face_size"
-"""Smallest face to look for, in pixels of a frame reduced to FRAME_MAX_SIDE."""
+"""Smallest face to look for, in pixels of a frame at most 1280 wide and high."""
 
 PRIVACY_HOME: Final = "home"
 PRIVACY_PUBLIC: Final = "public"
@@ -43,11 +43,8 @@ DEFAULT_RUNTIME: Final = "auto"
 DEFAULT_WINDOW: Final = 15
 DEFAULT_CROWD: Final = 5
 DEFAULT_NOISE: Final = "off"
-DEFAULT_INTERVAL: Final = 5
+DEFAULT_INTERVAL: Final = 1
 DEFAULT_MIN_FACE_SIZE: Final = 40
 
-FRAME_MAX_SIDE: Final = 1280
-"""Frames are decoded at most this wide and high: larger ones cost time and find
-hardly a face more."""
 FRAME_TIMEOUT: Final = 10
 """Seconds a camera may take to deliver a frame."""

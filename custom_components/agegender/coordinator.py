@@ -154,7 +154,8 @@ class CameraCoordinator(DataUpdateCoordinator[Reading]):
         except FrameError as error:
             reason = str(error)
         else:
-            return self._reading(look)
+            # Without a look this frame was counted with another request's.
+            return self._reading(look) if look else self.data
         # Not raised inside the handler: the coordinator keeps this exception, which
         # would keep the other, whose traceback keeps the frame.
         raise self._failure("frame_unusable", reason)

@@ -1,4 +1,4 @@
-"""The one thread on which models are loaded and frames are analysed."""
+"""The one thread on which models are loaded and frames are analysed, in turns."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -13,37 +13,10 @@ from typing import Any
 from homeassistant.core import HomeAssistant
 from homeassistant.util import dt as dt_util
 
-from .const import (
-    CONF_MODEL,
-    CONF_RUNTIME,
-    DEFAULT_MIN_FACE_SIZE,
-    DOMAIN,
-    FRAME_MAX_SIDE,
-)
-from .vision.census import AgeBands, Counts, count
+from .const import CONF_MODEL, CONF_RUNTIME, DOMAIN
 from .vision.engine import Engine
-from .vision.frame import decode
 from .vision.tracker import Scene
 from .vision.watch import Watch
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What is kept of one frame: numbers.
-
-    Parameters
-    ----------
-    counts
-        People in view, by age band and by gender.
-    taken
-        When the camera delivered the frame, in UTC.
-    processing_ms
-        Milliseconds from the encoded frame to the counts.
-    """
-
-    counts: Counts
-    taken: datetime
-    processing_ms: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +39,11 @@ class Look:
 
 
 class Worker:
-    """A single thread of our own, so that cameras take turns.
+    """A single thread of our own, on which cameras take turns.
 
     Home Assistant's own executor would run the cameras beside one another and
-    starve every other integration of its threads.
+    starve every other integration of its threads. Turns go by arrival, and of each
+    camera one frame waits, the newest: however slow the machine, nothing piles up.
 
     Parameters
     ----------
@@ -84,8 +58,10 @@ class Worker:
         self._hass = hass
         self._settings = settings
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=DOMAIN)
+        self._turn = asyncio.Lock()  # wakes those who wait in the order they came
+        self._waiting: dict[Watch, Callable[[], Look]] = {}
 
-    async def async_load(self, min_face_size: int = DEFAULT_MIN_FACE_SIZE) -> Engine:
+    async def async_load(self) -> Engine:
         """Load the model and the face detector, once for all cameras.
 
         Raises
@@ -93,7 +69,7 @@ class Worker:
         ArtefactError
             If the model folder is damaged; the message names the file and the fix.
         PluginError
-            If the runtime does not exist or does not load here.
+            If no runtime has the name that is set.
         """
         folder = self._settings.get(CONF_MODEL)
         return await self._async_call(
@@ -101,47 +77,40 @@ class Worker:
                 Engine.load,
                 Path(folder) if folder else None,
                 runtime=self._settings[CONF_RUNTIME],
-                min_face_size=min_face_size,
             )
         )
 
-    async def async_read(self, engine: Engine, bands: AgeBands, frame: bytes) -> Reading:
-        """Count the people in an encoded frame.
+    async def async_look(self, watch: Watch, frame: bytes) -> Look | None:
+        """Let a camera's watch take in an encoded frame when its turn comes.
+
+        Returns
+        -------
+        Look or None
+            None if an earlier call, still waiting for the camera's turn, took this frame
+            in place of its own: whoever is counted with it is in that call's look.
 
         Raises
         ------
         FrameError
             If the frame cannot be decoded; the message says what was wrong.
         """
-        return await self._async_call(partial(_read, engine, bands, frame, dt_util.utcnow()))
-
-    async def async_look(self, watch: Watch, frame: bytes) -> Look:
-        """Let a camera's watch take in an encoded frame.
-
-        Raises
-        ------
-        FrameError
-            If the frame cannot be decoded; the message says what was wrong.
-        """
-        return await self._async_call(
-            partial(_look, watch, frame, taken=dt_util.utcnow(), time=monotonic())
+        self._waiting[watch] = partial(
+            _look, watch, frame, taken=dt_util.utcnow(), time=monotonic()
         )
+        del frame  # it can be replaced and is not to be held by who waits
+        async with self._turn:
+            newest = self._waiting.pop(watch, None)
+            return await self._async_call(newest) if newest else None
 
     async def async_shutdown(self, *_: object) -> None:
         """Finish the frame in hand and end the thread."""
+        self._waiting.clear()
         await self._hass.async_add_executor_job(
             partial(self._executor.shutdown, cancel_futures=True)
         )
 
     def _async_call[T](self, job: Callable[[], T]) -> asyncio.Future[T]:
         return self._hass.loop.run_in_executor(self._executor, job)
-
-
-def _read(engine: Engine, bands: AgeBands, frame: bytes, taken: datetime) -> Reading:
-    start = perf_counter()
-    people = engine.analyze(decode(frame, enough=FRAME_MAX_SIDE))
-    counts = count([estimate for _, estimate in people], bands)
-    return Reading(counts, taken, (perf_counter() - start) * 1000)
 
 
 def _look(watch: Watch, frame: bytes, *, taken: datetime, time: float) -> Look:
