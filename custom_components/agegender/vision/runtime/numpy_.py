@@ -198,7 +198,7 @@ class _MaxPool:
             tall[:, inside.start : inside.stop],
         )
         for step, window in others:
-            image[:, window].max(axis=1, out=tall[:, step])
+            _maximum([image[:, row] for row in window], tall[:, step])
 
         # At every column, those between two steps too: skipping is slower than comparing.
         flat = tall.reshape(-1)
@@ -214,19 +214,19 @@ class _MaxPool:
         end = first + len(inside) * stride
         np.copyto(output[:, :, inside.start : inside.stop], wide[:, :, first:end:stride])
         for step, window in others:
-            tall[:, :, window].max(axis=2, out=output[:, :, step])
+            _maximum([tall[:, :, column] for column in window], output[:, :, step])
         return output
 
     def _steps(
         self, length: int, padding: int, steps: int
-    ) -> tuple[range, list[tuple[int, slice]]]:
+    ) -> tuple[range, list[tuple[int, range]]]:
         """Return the steps whose window lies inside, and others with what is inside of it."""
         starts = [step * self._node.stride - padding for step in range(steps)]
         inside = [
             step for step, at in enumerate(starts) if 0 <= at <= length - self._node.size
         ] or [0, -1]
         others = [
-            (step, slice(max(at, 0), at + self._node.size))
+            (step, range(max(at, 0), min(at + self._node.size, length)))
             for step, at in enumerate(starts)
             if not inside[0] <= step <= inside[-1]
         ]
