@@ -1,7 +1,9 @@
 """Counts out of Home Assistant's statistics. tests/e2e/test_statistics.py asks a real one."""
 
 from datetime import date
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pandas as pd
 import pytest
@@ -132,6 +134,13 @@ def test_an_address_without_a_scheme_is_refused(url: str) -> None:
 def test_an_address_where_nobody_listens_is_named() -> None:
     with pytest.raises(InputError, match=r"http://127.0.0.1:9: no Home Assistant answers there"):
         stats.fetch("http://127.0.0.1:9", "token", Period("day"), step="hour")
+
+
+def test_an_address_where_something_else_answers_is_named() -> None:
+    with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as other:
+        Thread(target=other.handle_request, daemon=True).start()
+        with pytest.raises(InputError, match=r"no Home Assistant answers there .* without a page"):
+            stats.fetch(f"http://127.0.0.1:{other.server_port}", "token", Period("day"), step="day")
 
 
 def test_an_unknown_kind_of_picture_is_refused(tmp_path: Path) -> None:
