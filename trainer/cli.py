@@ -436,6 +436,7 @@ def demo(
     Pictures are looked at in memory and forgotten; nothing is stored or sent elsewhere.
     """
     import socket
+    from ipaddress import ip_address
 
     from agegender_vision.artefact import ArtefactError
     from agegender_vision.engine import Engine
@@ -454,14 +455,15 @@ def demo(
     except (ArtefactError, PluginError, ValueError) as error:
         raise InputError(str(error)) from error
     address, number = listener.getsockname()[:2]
-    if not server.is_local(address):
+    name = socket.gethostname().lower()
+    if not ip_address(address).is_loopback:
         errors.print(
             "Everyone in your network can open this page and send it pictures, unencrypted. "
             "Browsers give their camera only to pages from the same computer.",
+            soft_wrap=True,
         )
-    shown = f"[{host}]" if ":" in host else host
+    shown = name if ip_address(address).is_unspecified else f"[{host}]" if ":" in host else host
     typer.echo(f"The demo is at http://{shown}:{number}/ until you press Ctrl-C.")
-    name = socket.gethostname().lower()
     server.serve(engine, listener, frozenset({host, name, f"{name}.local"}))
 
 

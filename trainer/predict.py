@@ -35,7 +35,7 @@ CROPS = "none"
 Record = dict[str, Any]
 Progress = Callable[[int, int | None], None]
 _COLUMNS = (
-    TextColumn("{task.description}"),
+    TextColumn("{task.description}", markup=False),
     BarColumn(),
     MofNCompleteColumn(),
     TimeRemainingColumn(),
@@ -278,6 +278,10 @@ def write(
                         lines.write(file, record)
                     bar.remove_task(one)
                 bar.advance(every)
+    except KeyboardInterrupt:
+        if output:
+            console.print("Stopped. The same command with --resume goes on from here.")
+        raise
     except BrokenPipeError:
         raise
     except OSError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import html
 import io
+import logging
 import socket
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ from typing import Any
 
 import numpy as np
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 from numpy.typing import NDArray
 from PIL import Image
 from yarl import URL
@@ -285,11 +287,6 @@ def listen(host: str, port: int) -> socket.socket:
     return socket.create_server(address[:2], family=family)
 
 
-def is_local(address: str) -> bool:
-    """Return whether only programs on this machine can reach an address."""
-    return ip_address(address).is_loopback
-
-
 def serve(engine: Engine, listener: socket.socket, names: frozenset[str] = frozenset()) -> None:
     """Answer until interrupted.
 
@@ -306,5 +303,8 @@ def serve(engine: Engine, listener: socket.socket, names: frozenset[str] = froze
     async def application() -> web.Application:
         return Demo(engine, names).application()
 
-    # No log of visits. A visitor on the way out is waited for, but not long.
+    # No log of visits, nor of what was sent by those who do not speak HTTP.
+    logging.getLogger("aiohttp.server").addFilter(
+        lambda record: not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+    )
     web.run_app(application(), sock=listener, print=None, access_log=None, shutdown_timeout=1)
