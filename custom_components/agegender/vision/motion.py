@@ -74,15 +74,16 @@ def changes(before: Thumbnail, now: Thumbnail, threshold: float) -> Mask:
     Returns
     -------
     ndarray
-        (h, w), bool.
+        (h, w), bool; False along the edges, which have no nine cells around.
     """
-    difference = now.astype(np.float32) - before
-    light = float(np.median(difference))
-    difference -= min(max(light, -threshold), threshold)
-    padded = np.pad(difference, 1, mode="edge")
-    rows = padded[:-2] + padded[1:-1] + padded[2:]
+    difference = np.subtract(now, before, dtype=np.int16)
+    # Of every fourth cell each way; all of them would take half of the time there is.
+    light = float(np.median(difference[::4, ::4]))
+    light = min(max(light, -threshold), threshold)
+    rows = difference[:-2] + difference[1:-1] + difference[2:]
     sums = rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]
-    mask: Mask = np.abs(sums) > 9 * threshold
+    mask = np.zeros(now.shape, bool)
+    np.greater(np.abs(sums - np.int16(9 * light)), 9 * threshold, out=mask[1:-1, 1:-1])
     return mask
 
 
