@@ -1,5 +1,7 @@
 """Every operation on every runtime, on tensors small enough to compute by hand."""
 
+import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 import numpy as np
@@ -191,3 +193,27 @@ def test_sizes_may_change_and_earlier_results_stay(network: Compile) -> None:
     np.testing.assert_array_equal(first, before)
     np.testing.assert_array_equal(again, before)
     assert first[0, :, :, 0].tolist()[0] == [4, 6, 6, 4]
+
+
+def test_numpy_s_memory_is_bounded_by_the_largest_picture_not_by_how_many_sizes_it_saw() -> None:
+    nodes = (
+        Node("conv2d", "conv", ("image",), {"kernel": "kernel"}, 1, padding=(1, 1, 1, 1)),
+        Node("max_pool", "out", ("conv",), size=3, stride=2, padding=(0, 1, 0, 1)),
+    )
+    kernel = np.ones((3, 3, 3, 8), np.float32)
+    net = runtimes.get("numpy").compile(Graph(("image",), ("out",), nodes), {"kernel": kernel})
+    picture = np.zeros((4, 128, 128, 3), np.float32)
+    sizes = np.random.default_rng(0).integers([1, 8, 8], [5, 129, 129], (200, 3))
+
+    def memory() -> tuple[int, int]:
+        net(picture)
+        after_one, _ = tracemalloc.get_traced_memory()
+        for images, height, width in sizes:
+            net(picture[:images, :height, :width])
+        return after_one, tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()  # NumPy reports its arrays to it
+    with ThreadPoolExecutor(1) as thread:  # it has kept nothing of earlier tests
+        after_one, after_all = thread.submit(memory).result()
+    tracemalloc.stop()
+    assert 1e6 < after_all < 1.05 * after_one

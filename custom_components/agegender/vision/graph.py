@@ -95,6 +95,10 @@ class Node:
                 f"{self.output}: padding is [top, bottom, left, right], none negative; "
                 f"got {list(self.padding)}"
             )
+        if self.op == "max_pool" and max(self.padding) >= self.size:
+            raise GraphError(
+                f"{self.output}: padding {list(self.padding)} holds whole windows of {self.size}"
+            )
         needed, allowed = _ROLES.get(self.op, (frozenset(), frozenset()))
         if self.activation == "prelu":
             needed = needed | {"alpha"}

@@ -221,16 +221,14 @@ class _MaxPool:
         self, length: int, padding: int, steps: int
     ) -> tuple[range, list[tuple[int, range]]]:
         """Return the steps whose window lies inside, and others with what is inside of it."""
-        starts = [step * self._node.stride - padding for step in range(steps)]
-        inside = [
-            step for step, at in enumerate(starts) if 0 <= at <= length - self._node.size
-        ] or [0, -1]
-        others = [
-            (step, range(max(at, 0), min(at + self._node.size, length)))
-            for step, at in enumerate(starts)
-            if not inside[0] <= step <= inside[-1]
-        ]
-        return range(inside[0], inside[-1] + 1), others
+        size, stride = self._node.size, self._node.stride
+        first = min(-(-padding // stride), steps)
+        end = max(first, min((length - size + padding) // stride + 1, steps))
+        others = []
+        for step in (*range(first), *range(end, steps)):
+            start = step * stride - padding
+            others.append((step, range(max(start, 0), min(start + size, length))))
+        return range(first, end), others
 
 
 def _maximum(values: Sequence[Tensor], output: Tensor) -> None:
