@@ -93,5 +93,7 @@ def _tile(entity: str, name: str, icon: str, colour: str, columns: int) -> Json:
         "name": name,
         "icon": icon,
         "color": colour,
+        # Three in a row are too narrow for an icon beside its name.
+        "vertical": columns < 6,
         "grid_options": {"columns": columns},
     }
