@@ -102,10 +102,16 @@ def frames(clip: Path, rate: float) -> Iterator[tuple[int, float, NDArray[np.uin
                 yield number, frame.time, np.asarray(small.to_ndarray(), np.uint8)
 
 
-def watch(engine: Engine, clip: Path, firsts: Sequence[int], rate: float) -> list[Watched]:
+def watch(
+    engine: Engine,
+    clip: Path,
+    firsts: Sequence[int],
+    rate: float,
+    settings: WatchSettings = SETTINGS,
+) -> list[Watched]:
     """Watch a clip's shots, each by a camera of its own, at so many frames a second."""
     ends = [*firsts[1:], math.inf]
-    watches = [Watch(engine, SETTINGS) for _ in firsts]
+    watches = [Watch(engine, settings) for _ in firsts]
     counted = [0] * len(firsts)
     views: list[list[tuple[int, float, int]]] = [[] for _ in firsts]
     for number, time, image in frames(clip, rate):
@@ -299,7 +305,6 @@ def table_of_combinations(group: Sequence[Person], said: Sequence[Sequence[Estim
 def _pools() -> Iterator[tuple[str, Callable[[Sequence[Estimate]], Estimate]]]:
     """Yield ways to combine frames."""
     yield "mean of probabilities", _mean
-    yield "as shipped", combined
     for sharpness in (0.0, 1.0, 2.0, 3.0):
         evidence.SHARPNESS = sharpness
         evidence.CORRELATION = 0.8

@@ -11,6 +11,7 @@ import math
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -193,7 +194,7 @@ class Tracker:
     def _pair(self, faces: Sequence[Face]) -> dict[int, int]:
         """Return which track (by index) is seen in which face."""
         costs = np.array(
-            [[track.cost(face.box, self._time) for face in faces] for track in self._tracks],
+            [track.costs([face.box for face in faces], self._time) for track in self._tracks],
             np.float64,
         ).reshape(len(self._tracks), len(faces))
         # Nobody is paired at a higher cost than that of a newcomer, so any such pair may
@@ -260,6 +261,16 @@ _SIZE_SPEED = 0.3  # change of that logarithm, in one second
 _DENSITY = 0.002  # newcomers expected, by square side and by unit of the side's logarithm
 _NEWCOMER = -2 * math.log(_DENSITY) - 3 * math.log(2 * math.pi)
 
+_Pair = tuple[float, float]
+
+
+class _Forecast(NamedTuple):
+    place: _Pair
+    speed: _Pair
+    covariance: tuple[float, float, float]
+    """Of the place, of both, of the speed: the same along either axis."""
+    size_variance: float
+
 
 class _Track:
     """One face: a place, a speed, and sums.
@@ -275,8 +286,8 @@ class _Track:
     def __init__(self, face: Face, time: float, window: int) -> None:
         self._box = face.box
         self._place, self._side, self._aspect = _measure(face.box)
-        self._speed = (0.0, 0.0)
-        self._covariance = (_BOX_NOISE**2, 0.0, _SPEED**2)  # place, both, speed
+        self._speed: _Pair = (0.0, 0.0)
+        self._covariance = (_BOX_NOISE**2, 0.0, _SPEED**2)  # as in _Forecast
         self._size_variance = _SIZE_NOISE**2
         self.first_seen = self.last_seen = time
         self.recent = deque([True], maxlen=window)  # was it found? the last frames
@@ -286,20 +297,19 @@ class _Track:
         if face.estimate is not None:
             self.evidence.add(face.estimate)
 
-    def cost(self, box: Box, time: float) -> float:
-        """Minus twice the logarithm of the likelihood that the face stepped to this box."""
-        place, (variance, _, _), size_variance = self._forecast(time)
-        measured, side, _ = _measure(box)
-        variance += _BOX_NOISE**2
-        size_variance += _SIZE_NOISE**2
-        squares = sum((a - b) ** 2 for a, b in zip(measured, place, strict=True)) / self._side**2
-        growth = math.log(side / self._side)
-        return (
-            squares / variance
-            + growth**2 / size_variance
-            + 2 * math.log(variance)
-            + math.log(size_variance)
-        )
+    def costs(self, boxes: Sequence[Box], time: float) -> list[float]:
+        """Minus twice the logarithm of the likelihood that the face stepped to each box."""
+        expected = self._forecast(time)
+        variance = expected.covariance[0] + _BOX_NOISE**2
+        size_variance = expected.size_variance + _SIZE_NOISE**2
+        spread = 2 * math.log(variance) + math.log(size_variance)
+        costs = []
+        for box in boxes:
+            (x, y), side, _ = _measure(box)
+            step = math.dist((x, y), expected.place) / self._side
+            growth = math.log(side / self._side)
+            costs.append(step**2 / variance + growth**2 / size_variance + spread)
+        return costs
 
     def see(self, face: Face, time: float) -> None:
         self._correct(face.box, time)
@@ -314,55 +324,55 @@ class _Track:
         self.recent.append(False)
 
     def box(self, time: float) -> Box:
-        (x, y), _, _ = self._forecast(time)
+        x, y = self._forecast(time).place
         width, height = self._side * self._aspect, self._side / self._aspect
         return (x - width / 2, y - height / 2, width, height)
 
-    def _forecast(
-        self, time: float
-    ) -> tuple[tuple[float, float], tuple[float, float, float], float]:
+    def _forecast(self, time: float) -> _Forecast:
         gap = min(max(time - self.last_seen, 0.0), _HORIZON)
         kept = math.exp(-gap / _MEMORY)
         reach = _MEMORY * (1 - kept)
         place, both, speed = self._covariance
         noise = (_SPEED * _MEMORY) ** 2 * (2 * gap / _MEMORY - 3 + 4 * kept - kept**2)
-        x, y = (p + reach * v for p, v in zip(self._place, self._speed, strict=True))
-        return (
-            (x, y),
-            (
+        return _Forecast(
+            place=(
+                self._place[0] + reach * self._speed[0],
+                self._place[1] + reach * self._speed[1],
+            ),
+            speed=(kept * self._speed[0], kept * self._speed[1]),
+            covariance=(
                 place + 2 * reach * both + reach**2 * speed + noise,
                 kept * (both + reach * speed) + _SPEED**2 * _MEMORY * (1 - kept) ** 2,
                 kept**2 * speed + _SPEED**2 * (1 - kept**2),
             ),
-            self._size_variance + _SIZE_SPEED**2 * gap,
+            size_variance=self._size_variance + _SIZE_SPEED**2 * gap,
         )
 
     def _correct(self, box: Box, time: float) -> None:
-        place, (variance, both, speed), size_variance = self._forecast(time)
-        kept = math.exp(-min(max(time - self.last_seen, 0.0), _HORIZON) / _MEMORY)
+        expected = self._forecast(time)
+        place, both, speed = expected.covariance
         measured, side, self._aspect = _measure(box)
-        gain, speed_gain = (value / (variance + _BOX_NOISE**2) for value in (variance, both))
-        size_gain = size_variance / (size_variance + _SIZE_NOISE**2)
-        error = tuple(a - b for a, b in zip(measured, place, strict=True))
-        self._place = (place[0] + gain * error[0], place[1] + gain * error[1])
+        error = (measured[0] - expected.place[0], measured[1] - expected.place[1])
+        gain, speed_gain = place / (place + _BOX_NOISE**2), both / (place + _BOX_NOISE**2)
+        self._place = (
+            expected.place[0] + gain * error[0],
+            expected.place[1] + gain * error[1],
+        )
         self._speed = (
-            kept * self._speed[0] + speed_gain * error[0],
-            kept * self._speed[1] + speed_gain * error[1],
+            expected.speed[0] + speed_gain * error[0],
+            expected.speed[1] + speed_gain * error[1],
         )
-        self._covariance = (
-            (1 - gain) * variance,
-            (1 - gain) * both,
-            speed - speed_gain * both,
-        )
+        self._covariance = ((1 - gain) * place, (1 - gain) * both, speed - speed_gain * both)
+        size_gain = expected.size_variance / (expected.size_variance + _SIZE_NOISE**2)
         self._side *= (side / self._side) ** size_gain
-        self._size_variance = (1 - size_gain) * size_variance
+        self._size_variance = (1 - size_gain) * expected.size_variance
         self._box = box
         self.last_seen = time
         self.missed = 0
         self.recent.append(True)
 
 
-def _measure(box: Box) -> tuple[tuple[float, float], float, float]:
+def _measure(box: Box) -> tuple[_Pair, float, float]:
     """Return a box's centre, side and aspect: the roots of its area and of its shape."""
     left, top, width, height = box
     return (
