@@ -165,7 +165,8 @@ class AgeBands:
         years = np.maximum(0, estimate.first_year + np.arange(len(estimate.ages)))
         band = np.searchsorted(self.starts, years, side="right") - 1
         mass = np.bincount(band, weights=estimate.ages, minlength=len(self.starts))
-        return mass / mass.sum()
+        shares: NDArray[np.float64] = mass / mass.sum()
+        return shares
 
 
 PRESETS: Mapping[str, AgeBands] = {

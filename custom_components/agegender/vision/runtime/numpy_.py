@@ -281,7 +281,7 @@ def _flatten(image: Tensor) -> Tensor:
 
 
 def _softmax(values: Tensor) -> Tensor:
-    exponential = np.exp(values - values.max(axis=0))
+    exponential: Tensor = np.exp(values - values.max(axis=0))
     exponential /= exponential.sum(axis=0)
     return exponential
 
