@@ -17,7 +17,7 @@ from typing import Any
 import matplotlib as mpl
 import pytest
 import skimage.data
-from PIL import Image
+from PIL import Image, ImageFilter
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, expect
 
 from tests.e2e.home import CLIP, film
@@ -194,6 +194,17 @@ def test_nobody_is_said_to_be_nobody(visit: Open) -> None:
     expect(heading(page)).to_have_text("No faces found")
     expect(page.get_by_role("status")).to_contain_text("well lit and turned to the camera")
     expect(faces(page)).to_have_count(0)
+
+
+def test_a_face_that_shows_too_little_is_said_to(visit: Open, tmp_path: Path) -> None:
+    blurred = Image.open(ASTRONAUT).filter(ImageFilter.GaussianBlur(5))
+    blurred.crop((100, 0, 400, 300)).save(tmp_path / "blurred.png")
+    page = visit()
+    choose(page, tmp_path / "blurred.png")
+    expect(heading(page)).to_have_text("1 face found")
+    expect(faces(page)).to_have_text(re.compile(r"Cannot tell\s*The face is too blurred"))
+    expect(page.get_by_role("status")).to_contain_text("Face 1: cannot tell, the face is too")
+    page.screenshot(path=ARTEFACTS / "demo-unclear.png")
 
 
 @pytest.mark.parametrize("way", ["drop", "paste"])

@@ -112,8 +112,9 @@ function count(faces) {
 
 function show({ faces, milliseconds }) {
   $("heading").textContent = count(faces);
+  const legend = faces.some(knows) ? " The bar is the range, the line the best guess." : "";
   $("hint").textContent = faces.length
-    ? `Looked at in ${milliseconds} milliseconds. The bar is the range, the line the best guess.`
+    ? `Looked at in ${milliseconds} milliseconds.${legend}`
     : "A face is found best when it is larger than a thumbnail, well lit and turned to the camera.";
   $("faces").replaceChildren(...faces.map(card));
   $("boxes").replaceChildren(...faces.map(box));
@@ -299,7 +300,7 @@ async function watch(mine) {
   const shot = document.createElement("canvas");
   film.play().catch(() => {}); // stopped meanwhile
   while (mine === turn) {
-    let wait = 30;
+    let wait = document.hidden ? 500 : 30;
     if (track.readyState === "ended") {
       stopCamera();
       startAgain("The camera was unplugged or switched off. Plug it in, then try again.");
