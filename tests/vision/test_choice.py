@@ -122,6 +122,16 @@ def test_auto_goes_on_without_accelerators_that_are_broken(tmp_path: Path) -> No
     }
 
 
+def test_one_that_is_not_installed_is_missed_only_when_asked_for() -> None:
+    missing = {name: package for name, package in ACCELERATORS.items() if not find_spec(package)}
+    if not missing:
+        pytest.skip("every accelerator is installed here")
+    for name, package in missing.items():
+        choice = choose(name)
+        compiled(choice)
+        assert choice.rejected == {name: f"the package {package} is not installed"}
+
+
 def test_an_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(PluginError, match=r"no runtime is called 'tpu'; there are: .*numpy"):
         choose("tpu")

@@ -48,8 +48,8 @@ try_bundled(name)
 """
 
 
-class DisagreementError(ValueError):
-    """A runtime answers otherwise than NumPy."""
+class RefusedError(Exception):
+    """A runtime that cannot be used here; the message says why."""
 
 
 def names() -> list[str]:
@@ -88,16 +88,10 @@ class Choice:
     """
 
     def __init__(self, accelerators: list[str]) -> None:
-        """Try each accelerator in a process of its own."""
-        self._reference = runtimes.get(_REFERENCE)
-        self._accelerators: list[Runtime] = []
+        """Load nothing yet."""
+        self._accelerators = accelerators
         self._rejected: dict[str, str] = {}
         self._used: dict[str, None] = {}
-        for name in accelerators:
-            if reason := _failure(json.dumps([name, str(_VISION), sys.path])):
-                self._rejected[name] = reason
-            else:
-                self._accelerators.append(runtimes.get(name))
 
     @property
     def name(self) -> str:
@@ -111,16 +105,16 @@ class Choice:
 
     def compile(self, graph: Graph, weights: Weights) -> Network:
         """Prepare a graph for execution."""
-        reference = self._reference.compile(graph, weights)
-        for runtime in tuple(self._accelerators):
+        reference = runtimes.get(_REFERENCE).compile(graph, weights)
+        for name in tuple(self._accelerators):
             try:
-                network = runtime.compile(graph, weights)
+                network = _tried(name).compile(graph, weights)
                 _compare(network, reference, graph, weights)
             except Exception as error:  # noqa: BLE001  whatever it raises, NumPy goes on
-                self._accelerators.remove(runtime)
-                self._rejected[runtime.name] = _said(error)
+                self._accelerators.remove(name)
+                self._rejected[name] = _said(error)
             else:
-                self._used[runtime.name] = None
+                self._used[name] = None
                 return network
         self._used[_REFERENCE] = None
         return reference
@@ -141,6 +135,16 @@ def try_bundled(name: str) -> None:
     except Exception as error:  # noqa: BLE001  handed to the parent process
         print(_said(error))  # noqa: T201
         sys.exit(1)
+
+
+def _tried(name: str) -> Runtime:
+    """Return a runtime that a process of its own has survived, once for every process."""
+    package = ACCELERATORS.get(name)
+    if package and not find_spec(package):
+        raise RefusedError(f"the package {package} is not installed")
+    if reason := _failure(json.dumps([name, str(_VISION), sys.path])):
+        raise RefusedError(reason)
+    return runtimes.get(name)
 
 
 @cache
@@ -183,16 +187,14 @@ def _compare(network: Network, reference: Network, graph: Graph, weights: Weight
             graph.outputs, network(image), reference(image), strict=True
         ):
             if got.shape != expected.shape:
-                raise DisagreementError(
+                raise RefusedError(
                     f"its output {name} has shape {got.shape}, NumPy's {expected.shape}"
                 )
             difference = float(np.max(np.abs(got - expected) / (1 + np.abs(expected))))
             if not difference <= TOLERANCE:  # so that NaN fails
-                raise DisagreementError(
-                    f"its output {name} differs from NumPy's by {difference:.2g}"
-                )
+                raise RefusedError(f"its output {name} differs from NumPy's by {difference:.2g}")
 
 
 def _said(error: Exception) -> str:
-    own = isinstance(error, (DisagreementError, PluginError))
+    own = isinstance(error, (RefusedError, PluginError))
     return str(error) if own else f"{type(error).__name__}: {error}"
