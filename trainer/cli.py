@@ -467,6 +467,28 @@ def demo(
     server.serve(engine, listener, frozenset({host, name, f"{name}.local"}))
 
 
+@app.command()
+def bench(
+    picture: Annotated[
+        Path | None,
+        typer.Argument(help="A photograph with faces; left out: a drawn frame without any."),
+    ] = None,
+    runtime: Annotated[str, typer.Option(help="What computes.")] = "auto",
+) -> None:
+    """Measure load, time per frame and memory here, beside the thesis's published figures."""
+    from tempfile import TemporaryDirectory
+
+    from agegender_vision.plugins import PluginError
+    from trainer import bench as benchmark
+
+    try:
+        with TemporaryDirectory() as folder:
+            costs = benchmark.bench(picture, runtime, Path(folder))
+    except PluginError as error:
+        raise InputError(str(error)) from error
+    Console().print(benchmark.table(costs))
+
+
 def _trained(folder: Path) -> tuple[Config, keras.Model, dict[str, Any]]:
     """Return the settings, the network and the temperatures of a finished run."""
     import keras
