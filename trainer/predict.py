@@ -27,6 +27,7 @@ from trainer import lines, video
 from trainer.album import Album, Look
 from trainer.data.geometry import GEOMETRY
 from trainer.errors import InputError
+from trainer.fitness import unclear
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"} | video.SUFFIXES
 CROPS = "none"
@@ -195,7 +196,8 @@ class Predictor:
             for number, time, image in film.frames():
                 found = self.engine.analyze(image)
                 faces = [self._record(*face) for face in found]
-                people += tracker.update([_face(*face) for face in found], time).counted
+                seen = [self._seen(image, *face) for face in found]
+                people += tracker.update(seen, time).counted
                 looks.append(Look(time, faces))
                 place = file | {"frame": number, "time": round(time, 3)}
                 yield from (place | face for face in faces or [{"faces": 0}])
@@ -209,6 +211,11 @@ class Predictor:
         yield file | {"frames": len(looks), **asdict(count(people, self._bands))}
         if damage:
             raise damage
+
+    def _seen(self, image: NDArray[np.uint8], face: Detection, estimate: Estimate) -> Face:
+        """Return what a face tells about a person: of one that shows too little, its place."""
+        judged = not unclear(face, self.engine.crop(image, face))
+        return Face(face.box, face.score, face.landmarks, estimate if judged else None)
 
     def _record(self, face: Detection, estimate: Estimate) -> Record:
         return {
@@ -293,7 +300,3 @@ def write(
 
 def _tell(bar: Bar, task: TaskID, done: int, total: int | None) -> None:
     bar.update(task, completed=done, total=total)
-
-
-def _face(detection: Detection, estimate: Estimate) -> Face:
-    return Face(detection.box, detection.score, detection.landmarks, estimate)

@@ -23,12 +23,11 @@ from PIL import Image
 from yarl import URL
 
 from agegender_vision.census import AGE_SPREAD, GENDER_CONFIDENCE
-from agegender_vision.detector import Box, Detection
+from agegender_vision.detector import Box
 from agegender_vision.engine import Engine
 from agegender_vision.estimator import Estimate
 from agegender_vision.frame import FORMATS, FrameError, decode
-from agegender_vision.quality import sharpness, turn
-from agegender_vision.watch import WatchSettings
+from trainer.fitness import unclear
 
 MAX_BYTES = 20_000_000
 MAX_PIXELS = 50_000_000
@@ -187,7 +186,7 @@ def look(engine: Engine, data: bytes) -> dict[str, Any]:
     crops = [engine.crop(image, face) for face in found]
     faces = []
     for face, crop, estimate in zip(found, crops, engine.estimate(crops), strict=True):
-        reason = _unclear(face, crop)
+        reason = unclear(face, crop)
         answer = {"unclear": reason} if reason else _answer(estimate)
         faces.append({"box": _fractions(face.box, image), **answer})
     return {"faces": faces, "milliseconds": round((perf_counter() - start) * 1000)}
@@ -197,18 +196,6 @@ def _fractions(box: Box, image: NDArray[np.uint8]) -> list[float]:
     height, width = image.shape[:2]
     sides = (width, height, width, height)
     return [round(float(value) / side, 4) for value, side in zip(box, sides, strict=True)]
-
-
-def _unclear(face: Detection, crop: NDArray[np.uint8]) -> str | None:
-    """Tell why a face is not judged; a camera's faces are held to the same limits."""
-    limits = WatchSettings()
-    if min(face.box[2:]) < limits.least_side:
-        return "too small"
-    if turn(face.landmarks) > limits.most_turn:
-        return "turned too far to the side"
-    if sharpness(crop) < limits.least_sharpness:
-        return "too blurred"
-    return None
 
 
 def _answer(estimate: Estimate) -> dict[str, Any]:
