@@ -39,7 +39,11 @@ def test_every_command_that_is_shown_exists_with_its_options(arguments: list[str
 def test_every_model_has_its_card_among_the_pages() -> None:
     included = "".join(page.read_text("utf-8") for page in (DOCS / "models").glob("*.md"))
     for card in (ROOT / "models").glob("*/card.md"):
-        assert f'--8<-- "{card.relative_to(ROOT)}"' in included
+        name, line = card.parent.name, f'--8<-- "{card.relative_to(ROOT)}"'
+        assert line in included, (
+            f"write {line} into docs/models/{name}.md, list that page in zensical.toml, and "
+            "link it in docs/models/index.md"
+        )
 
 
 def test_the_readme_leads_to_files_that_exist() -> None:
