@@ -24,6 +24,7 @@ Tensor = NDArray[np.float32]
 Layer = Callable[..., Tensor]
 
 _PIXELS = 32 * 1024  # of all images computed at a time: bounds the memory of many crops
+_POOLED = 128 * 1024  # values pooled at a time
 _COLUMNS = 192 * 1024  # values unrolled at a time
 
 
@@ -188,6 +189,17 @@ class _MaxPool:
         channels, height, width, batch = image.shape
         out_height = (height + top + bottom - size) // stride + 1
         out_width = (width + left + right - size) // stride + 1
+        output: Tensor = _scratch.take(self._slot, (channels, out_height, out_width, batch))
+        some = max(1, _POOLED // image[0].size)
+        for i in range(0, channels, some):
+            self._pool(image[i : i + some], output[i : i + some])
+        return output
+
+    def _pool(self, image: Tensor, output: Tensor) -> None:
+        size, stride = self._node.size, self._node.stride
+        top, _, left, _ = self._node.padding
+        channels, height, width, batch = image.shape
+        out_height, out_width = output.shape[1:3]
 
         tall = _scratch.take("rows", (channels, out_height, width, batch))
         inside, others = self._steps(height, top, out_height)
@@ -208,14 +220,12 @@ class _MaxPool:
             [flat[tap * batch : tap * batch + length] for tap in range(size)],
             wide.reshape(-1)[:length],
         )
-        output: Tensor = _scratch.take(self._slot, (channels, out_height, out_width, batch))
         inside, others = self._steps(width, left, out_width)
         first = inside.start * stride - left
         end = first + len(inside) * stride
         np.copyto(output[:, :, inside.start : inside.stop], wide[:, :, first:end:stride])
         for step, window in others:
             _maximum([tall[:, :, column] for column in window], output[:, :, step])
-        return output
 
     def _steps(
         self, length: int, padding: int, steps: int
