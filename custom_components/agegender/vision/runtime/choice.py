@@ -73,9 +73,11 @@ def choose(name: str = AUTO) -> Choice:
     """
     if name == AUTO:
         return Choice([key for key, package in ACCELERATORS.items() if find_spec(package)])
+    if name == _REFERENCE:
+        return Choice([])  # without reading what every installed package offers
     if name not in runtimes.names():
         runtimes.get(name)  # says which there are
-    return Choice([] if name == _REFERENCE else [name])
+    return Choice([name])
 
 
 class Choice:
