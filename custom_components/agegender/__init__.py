@@ -72,7 +72,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: AgeGenderConfigEntry) ->
             watch=Watch(engine, WatchSettings(min_face_size=camera.data[CONF_MIN_FACE_SIZE])),
             mode=mode,
             census=censuses[camera.subentry_id],
-            on_counted=store.schedule,
+            store=store,
         )
         for camera in cameras
     }

@@ -2,19 +2,19 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import override
 
 from homeassistant.components.camera import async_get_image
 from homeassistant.config_entries import ConfigEntry, ConfigSubentry
-from homeassistant.core import HomeAssistant, callback
+from homeassistant.core import HomeAssistant
 from homeassistant.helpers.event import async_track_time_change
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
 from homeassistant.util import dt as dt_util
 
 from .const import CONF_CAMERA, CONF_INTERVAL, DOMAIN, FRAME_TIMEOUT, LOGGER
+from .store import TotalsStore
 from .vision.census import Census, children_present
 from .vision.engine import Engine
 from .vision.frame import FrameError
@@ -106,8 +106,8 @@ class CameraCoordinator(DataUpdateCoordinator[Reading]):
         What may be seen.
     census
         What was counted so far.
-    on_counted
-        Called whenever the census has changed.
+    store
+        Where the census is kept whenever it has changed.
     """
 
     config_entry: AgeGenderConfigEntry
@@ -122,7 +122,7 @@ class CameraCoordinator(DataUpdateCoordinator[Reading]):
         watch: Watch,
         mode: Mode,
         census: Census,
-        on_counted: Callable[[], None],
+        store: TotalsStore,
     ) -> None:
         """Create the coordinator; it stays idle until it is started."""
         self.subentry = subentry
@@ -130,7 +130,8 @@ class CameraCoordinator(DataUpdateCoordinator[Reading]):
         self._worker = worker
         self._watch = watch
         self._mode = mode
-        self._on_counted = on_counted
+        self._store = store
+        self._shown = mode.publish(census, None)
         super().__init__(
             hass,
             LOGGER if isinstance(mode, Home) else PUBLIC_LOGGER,
@@ -144,7 +145,9 @@ class CameraCoordinator(DataUpdateCoordinator[Reading]):
         """Take the first frame and go on at the camera's interval."""
         self.update_interval = timedelta(seconds=self.subentry.data[CONF_INTERVAL])
         # Time alone ends windows and days, also while the camera delivers nothing.
-        self.config_entry.async_on_unload(async_track_time_change(self.hass, self._tick, second=0))
+        self.config_entry.async_on_unload(
+            async_track_time_change(self.hass, self._async_tick, second=0)
+        )
         await self.async_refresh()
 
     @override
@@ -183,27 +186,32 @@ class CameraCoordinator(DataUpdateCoordinator[Reading]):
     def _reading(self, look: Look) -> Reading:
         present = look.scene.present
         self._advance(self._mode.advance(self.census, look.scene.counted, dt_util.now()))
-        return Reading(
-            self._mode.publish(self.census, present),
-            Live(children_present(present), look.taken, look.processing_ms)
-            if isinstance(self._mode, Home)
-            else None,
-        )
+        if isinstance(self._mode, Home):
+            self._shown = self._mode.publish(self.census, present)
+            live = Live(children_present(present), look.taken, look.processing_ms)
+            return Reading(self._shown, live)
+        # Shown by a frame, a window would tell by the moment how long the frame took.
+        return Reading(self._shown, None)
 
-    @callback
-    def _tick(self, now: datetime) -> None:
+    async def _async_tick(self, now: datetime) -> None:
+        """Let time pass, and show what it changed."""
         self._advance(self._mode.advance(self.census, (), dt_util.as_local(now)))
-        last: Reading | None = self.data  # None before the first good frame
-        if not last:
-            return
         shown = self._mode.publish(self.census, None)
-        if last.live:
-            shown = replace(shown, current=last.shown.current)
-        if shown != last.shown:
+        if isinstance(self._mode, Home):
+            shown = replace(shown, current=self._shown.current)
+        elif shown != self._shown:
+            # Else a crash might bring the window back, to be published again with fewer
+            # people: the two could be subtracted.
+            await self._store.async_save()
+        if shown == self._shown:
+            return
+        self._shown = shown
+        last: Reading | None = self.data  # None before the first good frame
+        if last:
             self.data = replace(last, shown=shown)
             self.async_update_listeners()
 
     def _advance(self, census: Census) -> None:
         if census != self.census:
             self.census = census
-            self._on_counted()
+            self._store.schedule()

@@ -123,7 +123,7 @@ class TotalsStore:
     def schedule(self) -> None:
         """Have the totals saved within `SAVE_DELAY`."""
         if self._stop_listening and not self._cancel_timer:
-            self._cancel_timer = async_call_later(self._hass, SAVE_DELAY, self._async_save)
+            self._cancel_timer = async_call_later(self._hass, SAVE_DELAY, self.async_save)
 
     async def async_close(self) -> None:
         """Save what is not saved yet, for the last time."""
@@ -131,8 +131,7 @@ class TotalsStore:
             self._stop_listening()
             self._stop_listening = None
         if self._cancel_timer:
-            self._cancel_timer()
-            await self._async_save()
+            await self.async_save()
 
     async def async_remove(self) -> None:
         """Delete the file, and those that were set aside."""
@@ -142,8 +141,11 @@ class TotalsStore:
         self._stop_listening = None
         await self.async_close()
 
-    async def _async_save(self, _: datetime | None = None) -> None:
-        self._cancel_timer = None
+    async def async_save(self, _: datetime | None = None) -> None:
+        """Save at once; if that fails, log it once and try again later."""
+        if self._cancel_timer:
+            self._cancel_timer()
+            self._cancel_timer = None
         async with self._writing:
             totals = {camera: census.to_dict() for camera, census in self._censuses().items()}
             try:

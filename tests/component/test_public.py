@@ -1,15 +1,18 @@
 """In public only crowds are shown, and only when their window of time is over."""
 
+import json
 import logging
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
+from freezegun.api import FrozenDateTimeFactory
 from homeassistant.const import EVENT_STATE_CHANGED, EVENT_STATE_REPORTED, STATE_UNKNOWN
 from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.helpers import entity_registry as er
 
-from custom_components.agegender.const import CONF_NOISE, CONF_WINDOW
+from custom_components.agegender.const import CONF_NOISE, CONF_WINDOW, DOMAIN
 
 from .conftest import (
     NOBODY,
@@ -139,6 +142,54 @@ async def test_within_a_window_nothing_tells_whether_somebody_is_there(
         await pass_time(60)
     assert camera.counts()["Visitors in the last window"] == "9"
     assert events
+
+
+async def test_the_clock_ends_a_window_and_no_frame(
+    add_camera: AddCamera,
+    watch: Watch,
+    freezer: FrozenDateTimeFactory,
+    pass_time: PassTime,
+) -> None:
+    """The moment of it would tell how long the frame took, and so of the faces in it."""
+    camera = await add_camera("hall", CROWD)
+    entry = await watch(camera, engine=PUBLIC)
+    for _ in range(14):
+        await pass_time(60)
+    before = camera.counts()
+    freezer.tick(30.01)  # the minute's timers are a moment late, and here is a frame
+    for coordinator in entry.runtime_data.cameras.values():
+        await coordinator.async_refresh()
+    assert camera.counts() == before
+
+    await pass_time(1)
+    assert camera.counts()[END] == "2026-06-15T08:15:00+00:00"
+    assert camera.counts()["Visitors in the last window"] == "6"
+
+
+async def test_a_window_is_saved_before_it_is_shown(
+    hass: HomeAssistant, add_camera: AddCamera, watch: Watch, pass_time: PassTime
+) -> None:
+    """After a crash it must not come back, to be shown again with fewer people."""
+    camera = await add_camera("hall", CROWD)
+    entry = await watch(camera, engine=PUBLIC)
+    for _ in range(14):
+        await pass_time(60)
+    file = Path(hass.config.path(".storage", f"{DOMAIN}.{entry.entry_id}"))
+    saved: list[int] = []
+
+    @callback
+    def look(_: Event[Any]) -> None:
+        [census] = json.loads(file.read_bytes()).values()
+        saved.append(census["last"]["counts"]["people"])
+
+    @callback
+    def visitors(data: Mapping[str, Any]) -> bool:
+        return bool(data["entity_id"] == camera.sensor("Visitors today"))
+
+    hass.bus.async_listen(EVENT_STATE_CHANGED, look, event_filter=visitors)
+    await pass_time(60)
+    assert camera.counts()["Visitors today"] == "6"
+    assert saved == [6]
 
 
 async def test_a_window_ends_though_the_camera_is_seldom_asked(
