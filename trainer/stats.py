@@ -54,7 +54,12 @@ class Period:
         day = pd.Timestamp(self.day) if self.day else pd.Timestamp.now(zone).tz_localize(None)
         start = day.normalize() if self.kind == "day" else day.normalize().replace(day=1)
         length = pd.DateOffset(days=1) if self.kind == "day" else pd.DateOffset(months=1)
-        return start.tz_localize(zone), (start + length).tz_localize(zone)
+        # Where clocks change at midnight, a day begins with its first moment that exists.
+        first, last = (
+            midnight.tz_localize(zone, ambiguous=True, nonexistent="shift_forward")
+            for midnight in (start, start + length)
+        )
+        return first, last
 
     def __str__(self) -> str:
         """Say which one."""
@@ -181,8 +186,8 @@ def fetch(
         raise InputError(f"{url}: Home Assistant cannot tell: {error}") from error
     except (BaseHassClientError, KeyError, TypeError, TimeoutError) as error:
         raise InputError(
-            f"{url}: no Home Assistant answers there ({error or type(error).__name__}). Give the "
-            "address that you open in the browser, without a page."
+            f"{url}: no Home Assistant answers there ({str(error) or type(error).__name__}). "
+            "Give the address that you open in the browser, without a page."
         ) from error
     if found.people.empty:
         raise InputError(
@@ -345,22 +350,24 @@ def figure(counted: Counted, title: str) -> Figure:
 
     # A figure of its own, not pyplot's: no window, and no display is needed.
     drawn = Figure(figsize=(9, 8), layout="constrained")
-    people, age, gender = axes = drawn.subplots(3, sharex=True)
-    plot_people(counted.people, people)
-    plot_stack(counted.age, age)
-    plot_stack(counted.gender, gender)
     unit = "visitors" if counted.what == VISITORS else "people in view, on average"
-    for ax, what in zip(axes, (unit, f"{unit}, by age", f"{unit}, by gender"), strict=True):
+    stacks = {f"{unit}, by age": counted.age, f"{unit}, by gender": counted.gender}
+    stacks = {name: cells for name, cells in stacks.items() if not cells.empty}
+    people, *others = axes = drawn.subplots(1 + len(stacks), sharex=True, squeeze=False)[:, 0]
+    plot_people(counted.people, people)
+    for ax, cells in zip(others, stacks.values(), strict=True):
+        plot_stack(cells, ax)
+    for ax, what in zip(axes, (unit, *stacks), strict=True):
         ax.set_title(what, loc="left")
         ax.spines[["top", "right"]].set_visible(False)
         ax.grid(axis="y", alpha=0.3)
         ax.set_axisbelow(True)
     start, width = _bars(counted.people)
-    gender.set_xlim(start[0], start[-1] + width)
+    people.set_xlim(start[0], start[-1] + width)
     zone, days = pd.DatetimeIndex(counted.people.index).tz, width > 0.5
     locator = AutoDateLocator(tz=zone)  # type: ignore[no-untyped-call]
-    gender.xaxis.set_major_locator(locator)
-    gender.xaxis.set_major_formatter(DateFormatter("%d %b" if days else "%H:%M", tz=zone))  # type: ignore[no-untyped-call]
+    people.xaxis.set_major_locator(locator)
+    people.xaxis.set_major_formatter(DateFormatter("%d %b" if days else "%H:%M", tz=zone))  # type: ignore[no-untyped-call]
     drawn.suptitle(title)
     return drawn
 

@@ -102,6 +102,13 @@ def test_the_picture_is_written(tmp_path: Path, suffix: str) -> None:
     assert path.read_bytes()[:4] in {b"\x89PNG", b"<?xm"}
 
 
+def test_cameras_whose_ages_and_genders_are_disabled_are_shown(tmp_path: Path) -> None:
+    answer = {"sensor.door_people": IN_VIEW["sensor.door_people"]}
+    found = stats.counts(answer, SENSORS, "Europe/Berlin")
+    stats.save(found, "door", tmp_path / "counts.png")
+    assert stats.table(found, "door").row_count == 2
+
+
 def test_bars_stand_on_each_other() -> None:
     figure = stats.figure(stats.counts(IN_VIEW, SENSORS, "Europe/Berlin"), "door")
     _, age, _ = figure.axes
@@ -109,6 +116,11 @@ def test_bars_stand_on_each_other() -> None:
     assert tops == [1.5, 3.0]
     assert (legend := age.get_legend())
     assert [text.get_text() for text in legend.get_texts()] == [*("unknown", "60+", "5-59", "0-4")]
+
+
+def test_a_day_whose_midnight_is_skipped_begins_at_one() -> None:
+    start, end = Period("day", date(2026, 4, 24)).bounds("Africa/Cairo")
+    assert (start.hour, end.hour) == (1, 0)
 
 
 @pytest.mark.parametrize(
