@@ -5,8 +5,8 @@ Both modes have the same five methods and are used alike::
     mode = Public(k=5, minutes=15)                    # or Home()
     census = mode.restore(stored, bands, now) if stored else mode.start(bands, now)
     census = mode.advance(census, scene.counted, now)  # after every look, and every minute
-    shown = mode.publish(census, scene.present)        # all that entities may show
     stored = census.to_dict()                          # plain JSON, to be kept private
+    shown = mode.publish(census, scene.present)        # all that entities may show
 
 **The public rule.** What is published of a completed window, and all that is ever
 published of it, follows from its counts by `Public.suppress`:
@@ -36,7 +36,8 @@ What this needs from those who use it:
   the two could be subtracted. (`Public.restore` drops an open window that has ended in
   the meantime for the same reason; a clock that is behind after the crash deceives it.)
 - Nothing else that depends on the people in a frame is shown: the time that a frame took
-  tells how many faces were in it. Neither is the open window, in diagnostics for example.
+  tells how many faces were in it. For the same reason the clock alone ends a window, not
+  the next frame. Nor is the open window shown, in diagnostics for example.
 
 What it cannot do: a count is of visits. As nobody is recognised, someone who comes and
 goes *k* times within a window is a crowd of *k*, and someone whom two cameras see is
