@@ -120,6 +120,16 @@ def test_an_output_may_flow_on(network: Compile) -> None:
     np.testing.assert_array_equal(outputs[1], image([-2, 10]))
 
 
+def test_tensors_may_be_called_anything(network: Compile) -> None:
+    first = Node("conv2d", "first = 1\n2", ("image",), {"kernel": "two"})
+    (output,) = network(
+        first,
+        Node("add", "out", ("first = 1\n2", "image")),
+        two=np.full((1, 1, 1, 1), 2),
+    )(image([1, 5]))
+    np.testing.assert_array_equal(output, image([3, 15]))
+
+
 def test_global_average_pool(network: Compile) -> None:
     (output,) = network(Node("global_average_pool", "out", ("image",)))(RAMP)
     np.testing.assert_array_equal(output, [[5]])

@@ -17,7 +17,7 @@ from ..graph import Graph, Node, Weights
 
 _VERSION = 3  # of the file format
 _IDENTIFIER = b"TFL3"
-_SIZES = 16  # kept at a time: the pyramids of two frame sizes
+_SIZES = 48  # kept at a time: the pyramids of five frame sizes
 _LEGACY_CODE = 127  # in the field that older readers look at: "see the newer field"
 
 

@@ -11,6 +11,7 @@ import ctypes
 import io
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
@@ -44,6 +45,7 @@ class NcnnRuntime:
 class _NcnnNetwork:
     def __init__(self, ncnn: Any, graph: Graph, weights: Weights) -> None:
         self._ncnn = ncnn
+        graph = _numbered(graph)
         self._input = graph.inputs[0]
         self._net = ncnn.Net()
         options = self._net.opt
@@ -103,6 +105,20 @@ class _Layer:
         self.line = " ".join([kind, outputs[0], *counts, *inputs, *outputs, *settings])
         self.outputs = outputs
         self.content = content
+
+
+def _numbered(graph: Graph) -> Graph:
+    """Name the tensors by numbers: in ncnn's format a space would end a name."""
+    made = [*graph.inputs, *(node.output for node in graph.nodes)]
+    number = {name: str(i) for i, name in enumerate(made)}
+    nodes = (
+        replace(
+            node, inputs=tuple(number[name] for name in node.inputs), output=number[node.output]
+        )
+        for node in graph.nodes
+    )
+    outputs = tuple(number[name] for name in graph.outputs)
+    return Graph((number[graph.inputs[0]],), outputs, tuple(nodes))
 
 
 def _translated(graph: Graph, weights: Weights) -> tuple[list[_Layer], list[str]]:
