@@ -13,6 +13,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import Application, Request
 from PIL import Image, ImageFilter
 
+from agegender_vision.census import GENDER_CONFIDENCE
 from agegender_vision.engine import Engine
 from trainer.demo import server
 
@@ -60,8 +61,8 @@ async def test_a_photo_gives_numbers(client: Client) -> None:
     (face,) = answer["faces"]
     assert 25 <= face["age"] <= 45
     assert face["age_low"] < face["age"] < face["age_high"]
-    assert face["gender"] == "female"
-    assert 0.65 < face["p_female"] <= 1
+    assert face["p_female"] > 0.5
+    assert face["gender"] == ("female" if face["p_female"] >= GENDER_CONFIDENCE else None)
     x, y, width, height = face["box"]
     assert 0.3 < x < x + width < 0.6
     assert 0.05 < y < y + height < 0.4
