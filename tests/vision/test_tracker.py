@@ -153,6 +153,12 @@ def test_stray_detections_are_nobody(places: list[int]) -> None:
     assert not any(seen.view)
 
 
+def test_a_small_face_where_a_large_one_was_is_someone_behind() -> None:
+    near: list[tuple[float, list[Face]]] = [(0.2 * n, [face(300, side=120)]) for n in range(10)]
+    far: list[tuple[float, list[Face]]] = [(2 + 0.2 * n, [face(300, side=30)]) for n in range(10)]
+    assert watch(near + far).counted == 2
+
+
 def test_a_flicker_of_fast_frames_is_nobody() -> None:
     film = [(number / 30, [face(400)] if 10 <= number < 20 else []) for number in range(60)]
     assert watch(film).counted == 0
