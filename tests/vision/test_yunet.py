@@ -61,7 +61,7 @@ def red_means_face(tmp_path: Path) -> Path:
     """A network for 64x64 pixels: boxes of 16x24 around the centres of red patches."""
     graph = b""
     for stride in (8, 16, 32):
-        answers = {
+        answers: dict[str, list[float] | NDArray[np.float32]] = {
             "cls": [0.0],
             "obj": [float(stride == 8)],
             "bbox": [0.5, 0.5, np.log(2), np.log(3)],
