@@ -8,7 +8,7 @@ on the sizes alone, and a camera's frames are all of one size.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -32,8 +32,8 @@ class _Band(NamedTuple):
 
 def levels(
     image: NDArray[np.uint8], scales: Sequence[float], scratch: Scratch
-) -> Iterator[tuple[NDArray[np.float32], float]]:
-    """Yield the image at each scale.
+) -> list[tuple[NDArray[np.float32], float]]:
+    """Make the image at each scale.
 
     Parameters
     ----------
@@ -44,38 +44,36 @@ def levels(
     scratch
         Memory to work in.
 
-    Yields
-    ------
-    level
-        (h, w, 3), float32, values -1..1: the mean pixel less 127.5, by 128. Valid
-        until the next one.
-    scale
-        The one asked for; ``h`` and ``w`` are rounded down.
+    Returns
+    -------
+    list of (level, scale)
+        Levels are (h, w, 3), float32, values -1..1: the mean pixel less 127.5, by 128;
+        ``h`` and ``w`` are rounded down. Valid until the next call.
     """
     height, width = image.shape[:2]
-    # Channels first, as networks want them, and for long rows.
-    planes = scratch.take("planes", (3, height, width))
-    np.subtract(image.transpose(2, 0, 1), np.float32(127.5), out=planes, dtype=np.float32)
-    planes /= 128
-    for scale in scales:
-        with one_thread():
-            level = _level(planes, int(height * scale), int(width * scale), scratch)
-        yield level, scale
+    # One channel at a time: the whole image in floats is the most memory of all.
+    plane = scratch.take("plane", (height, width))
+    made = [
+        scratch.take(("level", scale), (3, int(height * scale), int(width * scale)))
+        for scale in scales
+    ]
+    with one_thread():
+        for channel in range(3):
+            np.subtract(image[:, :, channel], np.float32(127.5), out=plane, dtype=np.float32)
+            plane /= 128
+            for level in made:
+                _average(plane, level[channel], scratch)
+    return [(level.transpose(1, 2, 0), scale) for level, scale in zip(made, scales, strict=True)]
 
 
-def _level(
-    planes: NDArray[np.float32], rows: int, columns: int, scratch: Scratch
-) -> NDArray[np.float32]:
-    """Average planes (3, H, W) to (rows, columns, 3)."""
-    height, width = planes.shape[1:]
-    low = scratch.take("low", (3, rows, width))
+def _average(plane: NDArray[np.float32], cells: NDArray[np.float32], scratch: Scratch) -> None:
+    """Average a plane (H, W) to cells (h, w)."""
+    (height, width), (rows, columns) = plane.shape, cells.shape
+    low = scratch.take("low", (rows, width))
     for band in _bands(height, rows, _BAND_ROWS):
-        np.matmul(band.weights, planes[:, band.pixels], out=low[:, band.cells])
-    level = scratch.take("level", (3, rows, columns))
-    lines, cells = low.reshape(-1, width), level.reshape(-1, columns)
+        np.matmul(band.weights, plane[band.pixels], out=low[band.cells])
     for band in _bands(width, columns, _BAND_COLUMNS):
-        np.matmul(lines[:, band.pixels], band.weights.T, out=cells[:, band.cells])
-    return level.transpose(1, 2, 0)
+        np.matmul(low[:, band.pixels], band.weights.T, out=cells[:, band.cells])
 
 
 @lru_cache(maxsize=256)
