@@ -78,8 +78,9 @@ async def async_setup_entry(hass: HomeAssistant, entry: AgeGenderConfigEntry) ->
     }
     store.open(lambda: {camera: each.census for camera, each in coordinators.items()})
     entry.async_on_unload(store.async_close)
-    # Removed cameras, another mode, other bands: what is not counted any more goes soon.
-    store.schedule()
+    # Before anything is shown: a window that ended meanwhile must not end once more after
+    # a crash. And what is not counted any more, in another mode, is gone from the disk.
+    await store.async_save()
     entry.runtime_data = RuntimeData(engine, mode, coordinators)
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
 

@@ -202,6 +202,20 @@ async def test_a_window_ends_though_the_camera_is_seldom_asked(
     assert camera.counts()[END] == "2026-06-15T08:05:00+00:00"
 
 
+async def test_windows_end_though_the_camera_delivers_nothing(
+    add_camera: AddCamera, watch: Watch, pass_time: PassTime
+) -> None:
+    camera = await add_camera("hall", b"not a picture")
+    await watch(camera, engine={**PUBLIC, CONF_WINDOW: 5})
+    for _ in range(6):
+        await pass_time(60)
+    assert not camera.available()
+
+    camera.show(NOBODY)
+    await pass_time(60)
+    assert camera.counts()[END] == "2026-06-15T08:05:00+00:00"
+
+
 async def test_noise_is_labelled(add_camera: AddCamera, watch: Watch, pass_time: PassTime) -> None:
     camera = await add_camera("hall", CROWD)
     await watch(camera, engine={**PUBLIC, CONF_NOISE: "light"})
