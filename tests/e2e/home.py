@@ -55,7 +55,7 @@ def film() -> list[NDArray[np.uint8]]:
             ]
     portrait = np.asarray(Image.open(Path(skimage.data.__file__).with_name("astronaut.png")))
     nobody = np.full_like(portrait, 128)
-    return [*[portrait] * 10, *[nobody] * 10, *[portrait[:, ::-1]] * 10, *[nobody] * 10]
+    return [*[portrait] * 20, *[nobody] * 20, *[portrait[:, ::-1]] * 20, *[nobody] * 20]
 
 
 def marked(frame: NDArray[np.uint8]) -> bytes:
