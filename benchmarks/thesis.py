@@ -22,9 +22,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from statistics import median
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 import skimage
@@ -40,10 +41,10 @@ Answer = Callable[[bytes], int]  # a frame to the number of faces
 
 def thesis(folder: Path) -> Answer:
     """Load the thesis's parts; every frame is searched and every face judged."""
-    import cv2  # noqa: PLC0415
     import keras  # noqa: PLC0415
     import tensorflow as tf  # noqa: PLC0415
 
+    cv2: Any = import_module("cv2")  # OpenCV 4, whatever the stubs of another version say
     cv2.setNumThreads(1)
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
