@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from agegender_vision.frame import FrameError, decode, read, thumbnail
+from agegender_vision.frame import FrameError, decode, longer_side, read, thumbnail
 
 
 def encoded(image: Image.Image, file_format: str = "PNG", **options: Any) -> bytes:
@@ -152,6 +152,14 @@ def test_a_thumbnail_of_any_picture_is_small(
     assert max(small.shape) < 256
     assert small.shape[1] / small.shape[0] == pytest.approx(size[0] / size[1], rel=0.1)
     assert abs(float(small.mean()) - float(np.asarray(image.convert("L")).mean())) < 12
+
+
+def test_the_longer_side_is_read_from_the_header(grace_hopper: NDArray[np.uint8]) -> None:
+    assert longer_side(grace_hopper) == 600
+    data = encoded(Image.fromarray(grace_hopper), "JPEG")
+    assert longer_side(data) == longer_side(data[:2000]) == 600
+    with pytest.raises(FrameError, match=r"empty \(0 bytes\)"):
+        longer_side(b"")
 
 
 def test_a_thumbnail_of_what_is_no_picture_is_refused() -> None:

@@ -98,15 +98,16 @@ def test_encoded_and_decoded_frames_are_the_same(
     assert len(from_bytes.present) == len(from_array.present) == 2
 
 
-def test_frames_larger_than_needed_find_the_same_faces_as_smaller_ones(
-    engine: Engine, two_faces: NDArray[np.uint8], clock: Iterator[float]
+@pytest.mark.parametrize("side", [1024, 1920, 4096])
+def test_the_smallest_face_is_the_same_whatever_the_resolution(
+    engine: Engine, two_faces: NDArray[np.uint8], side: int
 ) -> None:
-    settings = WatchSettings(enough=512, min_face_size=40)
-    watch = Watch(engine, settings)
-    large = np.asarray(Image.fromarray(two_faces).resize((3072, 1536)))
-    for time, _ in zip(clock, range(3), strict=False):
-        scene = watch.look(jpeg(large), time)
-    assert len(scene.present) == 2
+    """Of 1024 pixels the faces take 110; those from 80 and from 500 are looked for."""
+    frame = jpeg(np.asarray(Image.fromarray(two_faces).resize((side, side // 2))))
+    reference = min(side, 1280)
+    for size, found in ((80 * reference // 1024, 2), (500 * reference // 1024, 0)):
+        watch = Watch(engine, replace(ALWAYS_LOOK, min_face_size=size))
+        assert len(watch.look(frame, 0).present) == found
 
 
 def test_one_engine_serves_cameras_with_different_smallest_faces(

@@ -45,7 +45,7 @@ def decode(
     Returns
     -------
     ndarray
-        (H, W, 3), uint8, RGB.
+        (H, W, 3), uint8, RGB; read-only.
 
     Raises
     ------
@@ -54,7 +54,21 @@ def decode(
     """
     with _explained():
         image = _rgb(_load(data, max_pixels, enough))
-        return np.array(image if enough is None else _reduced(image, enough))
+        return np.asarray(image if enough is None else _reduced(image, enough))
+
+
+def longer_side(frame: bytes | NDArray[np.uint8]) -> int:
+    """Return the longer side of a picture as it was sent, in pixels; decodes nothing.
+
+    Raises
+    ------
+    FrameError
+        Empty, or not a picture.
+    """
+    if not isinstance(frame, bytes):
+        return int(max(frame.shape[:2]))
+    with _explained(), _opened(frame) as image:
+        return max(image.size)
 
 
 def thumbnail(
@@ -108,11 +122,15 @@ def read(
         raise FrameError(f"{path}: {error}") from error
 
 
-def _load(data: bytes, max_pixels: int, enough: int | None, mode: str | None = None) -> Image.Image:
-    """Decode upright, a JPEG at the smallest of its scales that is still enough."""
+def _opened(data: bytes) -> Image.Image:
     if not data:
         raise FrameError("the frame is empty (0 bytes): check that the camera delivers pictures")
-    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+    return Image.open(io.BytesIO(data), formats=FORMATS)
+
+
+def _load(data: bytes, max_pixels: int, enough: int | None, mode: str | None = None) -> Image.Image:
+    """Decode upright, a JPEG at the smallest of its scales that is still enough."""
+    with _opened(data) as image:
         width, height = image.size
         # A progressive JPEG is held whole, whatever scale it is decoded at.
         if enough and image.format in ("JPEG", "MPO") and "progressive" not in image.info:

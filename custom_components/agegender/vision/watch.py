@@ -11,10 +11,13 @@ from numpy.typing import NDArray
 
 from .detector import Box, Detection
 from .engine import Engine, Face
-from .frame import decode, thumbnail
+from .frame import decode, longer_side, thumbnail
 from .motion import MotionGate, outside
 from .quality import sharpness, turn
 from .tracker import Scene, Tracker, TrackerSettings
+
+_REFERENCE_SIDE = 1280
+_LEAST_FACE_SIZE = 12  # that any detector takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +27,11 @@ class WatchSettings:
     Attributes
     ----------
     enough
-        Longer side of a frame, in pixels, that shows every face worth finding: larger
-        frames are reduced by a whole factor that leaves so much.
+        Longer side of a frame, in pixels, that will do: larger frames are reduced by a
+        whole factor that leaves so much.
     min_face_size
-        Side of the smallest face to look for, in pixels of a frame whose longer side is
-        at most ``enough``.
+        Side of the smallest face to look for, in pixels of the frame scaled down to a
+        longer side of 1280, or of the frame itself if that is smaller.
     motion_threshold
         A frame is looked at if it differs somewhere from the last one that was, by more
         than so many grey levels. 0 looks at every frame.
@@ -53,7 +56,7 @@ class WatchSettings:
         How faces become people.
     """
 
-    enough: int = 1280
+    enough: int = 960
     min_face_size: int = 40
     motion_threshold: float = 6.0
     looks_after_motion: int = 3
@@ -119,12 +122,14 @@ class Watch:
             self._time = time
             return self._tracker.hold(time)
         image = decode(frame, enough=settings.enough) if isinstance(frame, bytes) else frame
-        faces = self._judged(image, self._found(image, time))
+        scale = max(image.shape) / min(longer_side(frame), _REFERENCE_SIDE)
+        min_face_size = max(_LEAST_FACE_SIZE, round(settings.min_face_size * scale))
+        faces = self._judged(image, self._found(image, min_face_size, time))
         self._seen = len(faces)
         self._time = time
         return self._tracker.update(faces, time)
 
-    def _found(self, image: NDArray[np.uint8], time: float) -> list[Detection]:
+    def _found(self, image: NDArray[np.uint8], min_face_size: int, time: float) -> list[Detection]:
         """Follow the known faces if that will do, else search the whole image."""
         settings = self._settings
         expected = self._tracker.boxes(time)
@@ -141,8 +146,7 @@ class Watch:
             if found is not None and len(found) >= self._seen:
                 return found
         self._follows = 0
-        scale = max(1.0, max(image.shape) / settings.enough)
-        return self._engine.detect(image, round(settings.min_face_size * scale))
+        return self._engine.detect(image, min_face_size)
 
     def _moves_elsewhere(self, faces: Sequence[Box]) -> bool:
         """Tell whether something other than the people of these faces moves."""
