@@ -2,9 +2,11 @@
 
 All take turns, and processor time is what counts, so that the ratios hold on a busy
 machine too; the smallest face looked for is 40 px. ONNX Runtime and OpenCV are here for
-comparison only, on ONNX files made from the same graphs. What is not installed is said::
+comparison only, on ONNX models made from the same graphs. What is not installed is said::
 
-    OMP_NUM_THREADS=1 .venv/trainer/bin/python benchmarks/runtimes.py [PICTURE...]
+    .venv/uv/bin/uv pip install --target artefacts/onnx --no-deps onnx onnxruntime
+    PYTHONPATH=artefacts/onnx OMP_NUM_THREADS=1 .venv/trainer/bin/python \
+      benchmarks/runtimes.py [PICTURE...]
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import os
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
@@ -33,7 +36,7 @@ from agegender_vision.graph import Graph, Node, Weights
 from agegender_vision.mtcnn import Mtcnn
 from agegender_vision.runtime import Network, Runtime, runtimes
 
-ROUNDS = 25
+ROUNDS = 51
 SIZE = (640, 480)
 PACKAGES = {
     "numpy": "numpy",
@@ -259,9 +262,11 @@ def main() -> None:
     print(f"{len(frames)} frames of {SIZE[0]}x{SIZE[1]}, {faces} faces; medians of {ROUNDS} rounds")
     find: dict[str, list[float]] = {name: [] for name in parts}
     judge: dict[str, list[float]] = {name: [] for name in parts}
+    order = deque(parts)
     for turn in range(ROUNDS + 1):
-        for name, part in parts.items():
-            taken = seconds(part.find), seconds(part.judge)
+        order.rotate()  # what runs before leaves its traces in the caches
+        for name in order:
+            taken = seconds(parts[name].find), seconds(parts[name].judge)
             if turn:  # the first one warms up
                 find[name].append(taken[0] / len(frames))
                 judge[name].append(taken[1] / faces)
@@ -276,7 +281,7 @@ def main() -> None:
         for name in parts
     }
     print("\n| runtime | MTCNN, ms | one face, ms | both | as NumPy | memory, MB | ages differ |")
-    print("|---|---|---|---|---|---|---|")
+    print("|---|---:|---:|---:|---:|---:|---:|")
     for name, (found, judged, both) in columns.items():
         differ = max(abs(a - b) for a, b in zip(parts[name].ages(), reference, strict=True))
         print(
