@@ -52,3 +52,10 @@ class RefiningDetector(FaceDetector, Protocol):
 
     def refine(self, image: NDArray[np.uint8], boxes: Sequence[Box]) -> list[Detection]:
         """Find the faces near the boxes, best score first; none near one is no error."""
+
+
+def checked_size(min_face_size: int, smallest: int) -> int:
+    """Return the size of the smallest face to look for; ValueError below ``smallest``."""
+    if min_face_size < smallest:
+        raise ValueError(f"min_face_size is at least {smallest} pixels, got {min_face_size}")
+    return min_face_size

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .detector import Detection
+from .detector import Detection, checked_size
 from .opencv import opencv
 from .plugins import PluginError
 from .runtime import Runtime
@@ -63,7 +63,7 @@ class Haar:
         min_face_size: int = 40,
     ) -> None:
         """Load the cascade that OpenCV brings."""
-        self._min_face_size = _checked(min_face_size)
+        self._min_face_size = checked_size(min_face_size, _SMALLEST)
         cv2 = self._cv2 = opencv("haar")
         if not hasattr(cv2, "CascadeClassifier"):
             raise PluginError(
@@ -96,7 +96,9 @@ class Haar:
         list of Detection
             Best score first.
         """
-        smallest = self._min_face_size if min_face_size is None else _checked(min_face_size)
+        smallest = (
+            self._min_face_size if min_face_size is None else checked_size(min_face_size, _SMALLEST)
+        )
         boxes, _, sums = self._cascade.detectMultiScale3(
             self._cv2.cvtColor(image, self._cv2.COLOR_RGB2GRAY),
             scaleFactor=_STEP,
@@ -108,12 +110,6 @@ class Haar:
             _detection(box, total, image.shape) for box, total in zip(boxes, sums, strict=True)
         ]
         return sorted(found, key=lambda face: -face.score)
-
-
-def _checked(min_face_size: int) -> int:
-    if min_face_size < _SMALLEST:
-        raise ValueError(f"min_face_size is at least {_SMALLEST} pixels, got {min_face_size}")
-    return min_face_size
 
 
 def _detection(box: NDArray[np.int32], total: float, shape: tuple[int, ...]) -> Detection:

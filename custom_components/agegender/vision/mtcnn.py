@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import artefact
-from .detector import Box, Detection
+from .detector import Box, Detection, checked_size
 from .pyramid import levels
 from .runtime import Network, Runtime, runtimes
 from .scratch import Scratch
@@ -72,7 +72,7 @@ class Mtcnn:
         """Load the weights and compile the networks."""
         if not 0 < scale_factor < 1:
             raise ValueError(f"scale_factor lies between 0 and 1, got {scale_factor}")
-        self._min_face_size = _checked(min_face_size)
+        self._min_face_size = checked_size(min_face_size, _CELL)
         self._thresholds = thresholds
         self._scale_factor = scale_factor
         self._scratch = Scratch()
@@ -112,7 +112,9 @@ class Mtcnn:
         ValueError
             ``min_face_size`` is less than 12.
         """
-        smallest = self._min_face_size if min_face_size is None else _checked(min_face_size)
+        smallest = (
+            self._min_face_size if min_face_size is None else checked_size(min_face_size, _CELL)
+        )
         return self._confirm(image, self._propose(image, smallest))
 
     def refine(self, image: NDArray[np.uint8], boxes: Sequence[Box]) -> list[Detection]:
@@ -191,12 +193,6 @@ class Mtcnn:
             scores.append(faces[kept])
         candidates = np.concatenate(boxes)
         return candidates[_unsuppressed(candidates, np.concatenate(scores), 0.7)]
-
-
-def _checked(min_face_size: int) -> int:
-    if min_face_size < _CELL:
-        raise ValueError(f"min_face_size is at least {_CELL} pixels, got {min_face_size}")
-    return min_face_size
 
 
 def _scales(image: NDArray[np.uint8], min_face_size: int, scale_factor: float) -> list[float]:

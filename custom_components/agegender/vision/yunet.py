@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .detector import Detection
+from .detector import Detection, checked_size
 from .opencv import opencv
 from .plugins import PluginError
 from .runtime import Runtime
@@ -58,7 +58,7 @@ class YuNet:
     ) -> None:
         """Load the model."""
         self._cv2 = opencv("yunet")
-        self._min_face_size = _checked(min_face_size)
+        self._min_face_size = checked_size(min_face_size, _SMALLEST)
         named = os.environ.get(MODEL_VARIABLE)
         path = Path(named) if model is None and named else model
         if path is None or not path.is_file():
@@ -94,7 +94,9 @@ class YuNet:
         list of Detection
             Best score first.
         """
-        smallest = self._min_face_size if min_face_size is None else _checked(min_face_size)
+        smallest = (
+            self._min_face_size if min_face_size is None else checked_size(min_face_size, _SMALLEST)
+        )
         cv2 = self._cv2
         height, width = image.shape[:2]
         scale = min(1.0, _COMFORTABLE / smallest)
@@ -109,12 +111,6 @@ class YuNet:
         back = np.array([width / size[0], height / size[1]])
         found = [_detection(row, back, (width, height)) for row in rows.astype(float)]
         return sorted(found, key=lambda face: -face.score)
-
-
-def _checked(min_face_size: int) -> int:
-    if min_face_size < _SMALLEST:
-        raise ValueError(f"min_face_size is at least {_SMALLEST} pixels, got {min_face_size}")
-    return min_face_size
 
 
 def _detection(
