@@ -1,6 +1,7 @@
 """Anonymous counts of people by age band and gender from a camera's frames."""
 
 from collections.abc import Mapping
+from logging import DEBUG, WARNING
 
 from homeassistant.const import EVENT_HOMEASSISTANT_CLOSE, Platform
 from homeassistant.core import Event, HomeAssistant, callback
@@ -16,6 +17,7 @@ from .const import (
     CONF_MIN_FACE_SIZE,
     CONF_PRIVACY,
     DOMAIN,
+    LOGGER,
     PRIVACY_HOME,
 )
 from .coordinator import AgeGenderConfigEntry, CameraCoordinator, RuntimeData
@@ -51,6 +53,12 @@ async def async_setup_entry(hass: HomeAssistant, entry: AgeGenderConfigEntry) ->
             translation_placeholders={"error": str(error)},
         ) from error
     _report_rejected(hass, engine.rejected)
+    LOGGER.log(
+        WARNING if engine.rejected else DEBUG,
+        "The networks run on %s%s",
+        engine.runtime_name,
+        "".join(f"; {name} is not used: {why}" for name, why in engine.rejected.items()),
+    )
 
     mode = privacy_mode(entry.data)
     cameras = entry.subentries.values()

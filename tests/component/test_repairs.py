@@ -28,12 +28,15 @@ async def test_a_runtime_that_is_here_and_not_used_is_told(
     issue_registry: ir.IssueRegistry,
     add_camera: AddCamera,
     watch: Watch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     camera = await add_camera("hall")
     entry = await watch(camera, engine={**HOME, CONF_RUNTIME: "fast"})
 
     # NumPy counts in its place.
     assert camera.counts()["People in view"] == "1"
+    (line,) = [line for line in caplog.messages if line.startswith("The networks run on")]
+    assert line.startswith("The networks run on numpy; fast is not used: ")
     ((domain, _),) = issue_registry.issues
     assert domain == DOMAIN
     (issue,) = issue_registry.issues.values()
