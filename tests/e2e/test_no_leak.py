@@ -28,7 +28,7 @@ from PIL import Image
 from tests.e2e.home import MARK, PATTERN, film, marked, playing, running
 from tests.e2e.tracing import OPTIONS, SEND, SOCKET, Call, calls, written
 
-SECONDS = 60
+SECONDS = 120
 FRAMES_PER_SECOND = 4
 WORKER = "agegender"
 """What our thread is called; its name begins with it."""
