@@ -4,7 +4,8 @@ All take turns, and processor time is what counts, so that the ratios hold on a 
 machine too; the smallest face looked for is 40 px. ONNX Runtime and OpenCV are here for
 comparison only, on ONNX models made from the same graphs. What is not installed is said::
 
-    .venv/uv/bin/uv pip install --target artefacts/onnx --no-deps onnx onnxruntime
+    .venv/uv/bin/uv pip install --python .venv/trainer --target artefacts/onnx --no-deps \
+      onnx onnxruntime
     PYTHONPATH=artefacts/onnx OMP_NUM_THREADS=1 .venv/trainer/bin/python \
       benchmarks/runtimes.py [PICTURE...]
 """

@@ -5,7 +5,8 @@ networks, one for age and one for gender, each a MobileNetV2 of 224x224 pixels. 
 systems get the same encoded frames, in turns, on one thread each; the networks' weights
 are random, which costs the same as trained ones::
 
-    .venv/uv/bin/uv pip install --target artefacts/opencv4 --no-deps 'opencv-python-headless<5'
+    .venv/uv/bin/uv pip install --python .venv/trainer --target artefacts/opencv4 --no-deps \
+      'opencv-python-headless<5'
     OMP_NUM_THREADS=1 .venv/trainer/bin/python benchmarks/thesis.py
 
 (OpenCV 5 has no cascades.) Times are CPU times, which what else the machine does changes
