@@ -1,0 +1,67 @@
+"""What the commands share: the program itself, its options, and how it opens a run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from trainer.errors import InputError
+
+if TYPE_CHECKING:
+    import keras
+
+    from trainer.config import Config
+
+app = typer.Typer(
+    help="Train, evaluate and export models that estimate age and gender from faces.\n\n"
+    "The way of the data: data prepare -> pretrain -> train -> evaluate -> export; "
+    "`predict` looks at your pictures with the finished model.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+data_app = typer.Typer(help="Make manifests, the tables of faces that training reads.")
+export_app = typer.Typer(help="Write the model folders that the integration runs.")
+app.add_typer(data_app, name="data", no_args_is_help=True)
+app.add_typer(export_app, name="export", no_args_is_help=True)
+
+errors = Console(stderr=True)
+
+RunOption = Annotated[
+    Path, typer.Option("--run", help="Folder of the run: settings, checkpoints, logs.")
+]
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", help="TOML settings; left out: the defaults.")
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Override a setting: section.key=value. Repeatable."),
+]
+ResumeOption = Annotated[
+    bool, typer.Option("--resume", help="Continue a run that was stopped or killed.")
+]
+
+
+def trained(folder: Path) -> tuple[Config, keras.Model, dict[str, Any]]:
+    """Return the settings, the network and the temperatures of a finished run."""
+    import keras
+
+    from trainer import config
+    from trainer.run import CALIBRATION, CHECKPOINT, CONFIG
+
+    return (
+        config.load(existing(folder / CONFIG, "a run's settings")),
+        keras.saving.load_model(existing(folder / CHECKPOINT, "a trained model")),
+        json.loads(existing(folder / CALIBRATION, "a calibration").read_text("utf-8")),
+    )
+
+
+def existing(path: Path, what: str) -> Path:
+    """Return a path, or raise InputError saying what a folder should hold."""
+    if not path.exists():
+        raise InputError(f"{path}: no such file; the folder should hold {what}.")
+    return path
