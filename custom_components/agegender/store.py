@@ -1,28 +1,23 @@
-"""The totals of all cameras on disk: saved within seconds, all of them or none."""
+"""The totals of all cameras on disk: saved within seconds, and whatever goes wrong is told."""
 
 import asyncio
-import os
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from homeassistant.config_entries import ConfigSubentry
 from homeassistant.const import EVENT_HOMEASSISTANT_FINAL_WRITE
 from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.event import async_call_later
-from homeassistant.helpers.json import json_bytes
 from homeassistant.helpers.storage import STORAGE_DIR
 from homeassistant.util import dt as dt_util
-from homeassistant.util.json import json_loads_object
 
 from .const import DOMAIN, LOGGER
-from .vision.census import AgeBands, Census, CensusError
+from .vision import totals
+from .vision.census import AgeBands, Census
 from .vision.privacy import Mode
-
-SAVE_DELAY = 15
-"""Seconds from a vote to its saving; with the time that a disk takes, well under 30."""
+from .vision.totals import SAVE_DELAY
 
 
 class TotalsStore:
@@ -68,46 +63,29 @@ class TotalsStore:
         OSError
             The file exists and cannot be read.
         """
-        stored, damages = await self._async_read()
-        now = dt_util.now()
-        censuses = {}
-        for camera in cameras:
-            censuses[camera.subentry_id] = mode.start(bands, now)
-            if camera.subentry_id in stored:
-                try:
-                    census = mode.restore(stored[camera.subentry_id], bands, now)
-                except CensusError as error:
-                    damages.append(f"{camera.title}: {error}")
-                else:
-                    censuses[camera.subentry_id] = census
-        if damages:
-            await self._async_set_aside("; ".join(damages))
+        titles = {camera.subentry_id: camera.title for camera in cameras}
+        censuses, damage = await self._hass.async_add_executor_job(
+            totals.load, self._path, titles, mode, bands, dt_util.now()
+        )
+        if damage:
+            self._report(damage)
         return censuses
 
-    async def _async_read(self) -> tuple[Mapping[str, Any], list[str]]:
-        """Return what the file holds, and what is wrong with it."""
-        try:
-            content = await self._hass.async_add_executor_job(self._path.read_bytes)
-        except FileNotFoundError:
-            return {}, []
-        try:
-            return json_loads_object(content), []
-        except ValueError as error:
-            return {}, [str(error)]
-
-    async def _async_set_aside(self, reason: str) -> None:
-        aside = self._path.with_name(f"{self._path.name}.corrupt.{dt_util.utcnow():%Y%m%dT%H%M%S}")
-        await self._hass.async_add_executor_job(self._path.replace, aside)
-        LOGGER.error("The saved totals cannot be used and were set aside as %s: %s", aside, reason)
+    def _report(self, damage: totals.Damage) -> None:
+        LOGGER.error(
+            "The saved totals cannot be used and were set aside as %s: %s",
+            damage.aside,
+            damage.reason,
+        )
         ir.async_create_issue(
             self._hass,
             DOMAIN,
-            f"totals_set_aside{aside.suffix}",
+            f"totals_set_aside{damage.aside.suffix}",
             is_fixable=True,
             is_persistent=True,
             severity=ir.IssueSeverity.ERROR,
             translation_key="totals_set_aside",
-            translation_placeholders={"file": str(aside), "reason": reason},
+            translation_placeholders={"file": str(damage.aside), "reason": damage.reason},
         )
 
     @callback
@@ -135,7 +113,7 @@ class TotalsStore:
 
     async def async_remove(self) -> None:
         """Delete the file, and those that were set aside."""
-        await self._hass.async_add_executor_job(self._remove)
+        await self._hass.async_add_executor_job(totals.remove, self._path)
 
     async def _async_final_write(self, _: Event) -> None:
         self._stop_listening = None
@@ -147,9 +125,8 @@ class TotalsStore:
             self._cancel_timer()
             self._cancel_timer = None
         async with self._writing:
-            totals = {camera: census.to_dict() for camera, census in self._censuses().items()}
             try:
-                await self._hass.async_add_executor_job(self._write, json_bytes(totals))
+                await self._hass.async_add_executor_job(totals.save, self._path, self._censuses())
             except OSError as error:
                 if not self._failing:
                     LOGGER.error(
@@ -163,21 +140,3 @@ class TotalsStore:
                 if self._failing:
                     LOGGER.info("The totals are saved again")
                 self._failing = False
-
-    def _write(self, content: bytes) -> None:
-        new = self._path.with_name(f"{self._path.name}.new")
-        new.parent.mkdir(exist_ok=True)
-        with open(new, "wb", opener=_private) as file:
-            file.write(content)
-            file.flush()
-            # Else a power cut might leave the new name with nothing behind it.
-            os.fsync(file.fileno())
-        new.replace(self._path)
-
-    def _remove(self) -> None:
-        for path in self._path.parent.glob(f"{self._path.name}*"):
-            path.unlink(missing_ok=True)
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)

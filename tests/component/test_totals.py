@@ -15,7 +15,7 @@ from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.agegender.const import DOMAIN
-from custom_components.agegender.store import SAVE_DELAY
+from custom_components.agegender.vision.totals import SAVE_DELAY
 
 from .conftest import (
     NOBODY,
