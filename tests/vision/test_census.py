@@ -90,6 +90,17 @@ def test_no_band_for_what_is_no_age(age: float) -> None:
         AgeBands.preset().index(age)
 
 
+def test_the_likeliest_band_need_not_hold_the_mean() -> None:
+    ages = np.zeros(101, np.float32)
+    ages[[16, 45]] = 0.6, 0.4
+    either = summarize(ages, 0.9)
+    assert HOUSEHOLD.labels[HOUSEHOLD.index(either.age)] == "20-39"
+    position, probability = HOUSEHOLD.likeliest(either)
+    assert HOUSEHOLD.labels[position] == "13-19"
+    assert probability == pytest.approx(0.6)
+    assert count([either], HOUSEHOLD).by_band["13-19"] == 1
+
+
 @pytest.mark.parametrize("starts", [(), (0,), (1, 10), (0, 10, 10), (0, 20, 10), (0, 121)])
 def test_bands_that_leave_someone_out(starts: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="age bands start at 0 and rise to at most 120"):

@@ -168,6 +168,12 @@ class AgeBands:
         shares: NDArray[np.float64] = mass / mass.sum()
         return shares
 
+    def likeliest(self, estimate: Estimate) -> tuple[int, float]:
+        """Return the position and the probability of the likeliest band."""
+        shares = self.probabilities(estimate)
+        position = int(shares.argmax())
+        return position, float(shares[position])
+
 
 PRESETS: Mapping[str, AgeBands] = {
     "household": AgeBands((0, 13, 20, 40, 60)),
@@ -250,10 +256,9 @@ def count(estimates: Iterable[Estimate], bands: AgeBands) -> Counts:
 
 
 def _band(estimate: Estimate, bands: AgeBands) -> str:
-    probabilities = bands.probabilities(estimate)
-    likeliest = int(probabilities.argmax())
+    likeliest, probability = bands.likeliest(estimate)
     vague = estimate.age_high - estimate.age_low > AGE_SPREAD
-    if vague or probabilities[likeliest] < BAND_CONFIDENCE:
+    if vague or probability < BAND_CONFIDENCE:
         return UNKNOWN
     return bands.labels[likeliest]
 
