@@ -193,6 +193,13 @@ class CameraCoordinator(DataUpdateCoordinator[Reading]):
         # Shown by a frame, a window would tell by the moment how long the frame took.
         return Reading(self._shown, None)
 
+    async def async_reset(self) -> None:
+        """Begin today's totals anew."""
+        self.census = self._mode.start(self.census.bands, dt_util.now())
+        # Else a crash might bring those back who were shown as forgotten.
+        await self._store.async_save()
+        await self._async_tick(dt_util.now())
+
     async def _async_tick(self, now: datetime) -> None:
         """Let time pass, and show what it changed."""
         self._advance(self._mode.advance(self.census, (), dt_util.as_local(now)))

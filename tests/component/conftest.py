@@ -22,6 +22,7 @@ from homeassistant.components.camera.const import DATA_COMPONENT
 from homeassistant.config_entries import ConfigSubentry
 from homeassistant.const import CONF_FILE_PATH, CONF_NAME, STATE_UNAVAILABLE
 from homeassistant.core import HomeAssistant, State
+from homeassistant.helpers import device_registry as dr
 from homeassistant.util import dt as dt_util, slugify
 from PIL import Image
 import pytest
@@ -106,6 +107,17 @@ class FileCamera:
     def sensor(self, name: str) -> str:
         """The entity id of a sensor of ours."""
         return f"sensor.{self.path.stem}_{slugify(name)}"
+
+    def device_id(self) -> str:
+        """The id of our device for this camera."""
+        registry = dr.async_get(self._hass)
+        (device,) = [
+            device
+            for entry in self._hass.config_entries.async_entries(DOMAIN)
+            for device in dr.async_entries_for_config_entry(registry, entry.entry_id)
+            if device.name == self.name
+        ]
+        return device.id
 
     def states(self) -> dict[str, State]:
         """The states of all our entities of this camera, by entity name."""
