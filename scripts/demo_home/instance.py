@@ -37,6 +37,11 @@ logger:
 """
 END_WITH_US = ("setpriv", "--pdeathsig", "TERM") if shutil.which("setpriv") else ()
 """Have Home Assistant end as well if this program is killed."""
+HOME_ASSISTANT = (
+    *(sys.executable, "-m", "homeassistant"),
+    # The environment holds all that is needed; nothing is fetched at run time.
+    "--skip-pip",
+)
 INTEGRATION = Path(__file__).parents[2] / "custom_components" / "agegender"
 
 
@@ -71,8 +76,9 @@ def prepare(config: Path, port: int, configuration: str = CONFIGURATION) -> None
     """
     (config / "custom_components").mkdir(parents=True, exist_ok=True)
     link = config / "custom_components" / INTEGRATION.name
-    link.unlink(missing_ok=True)
-    link.symlink_to(INTEGRATION)
+    if link.is_symlink() or not link.exists():  # else it was installed there
+        link.unlink(missing_ok=True)
+        link.symlink_to(INTEGRATION)
     if not (file := config / "configuration.yaml").exists():
         file.write_text(configuration)
 
@@ -100,7 +106,11 @@ def prepare(config: Path, port: int, configuration: str = CONFIGURATION) -> None
 
 @asynccontextmanager
 async def running(
-    config: Path, url: str, *, under: Sequence[str] = ()
+    config: Path,
+    url: str,
+    *,
+    under: Sequence[str] = (),
+    program: Sequence[str] = HOME_ASSISTANT,
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run Home Assistant for as long as the block lasts.
 
@@ -112,6 +122,8 @@ async def running(
         Where it will answer.
     under
         A command that runs the command behind it in its own process, such as a tracer.
+    program
+        Which Home Assistant to run.
 
     Raises
     ------
@@ -123,11 +135,8 @@ async def running(
         process = await asyncio.create_subprocess_exec(
             *END_WITH_US,
             *under,
-            sys.executable,
-            *("-m", "homeassistant"),
+            *program,
             *("--config", str(config)),
-            # The environment holds all that is needed; nothing is fetched at run time.
-            "--skip-pip",
             "--log-no-color",
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,

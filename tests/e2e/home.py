@@ -15,6 +15,7 @@ import aiohttp
 import av
 import numpy as np
 import skimage.data
+from awesomeversion import AwesomeVersion
 from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
@@ -119,9 +120,11 @@ class Home:
 
     async def watch(self, picture: Path, *engine: Json, interval: float = 1) -> None:
         """Set up the camera, and our integration with these answers to its forms."""
-        await self.client.run_flow(
-            "flow", "local_file", {"name": "Shop", "file_path": str(picture)}
-        )
+        assert picture.stem == "shop"
+        # Since 2026.11 such a camera is called as its file is.
+        version = (await self.client.call("get_config"))["version"]
+        name = {"name": "Shop"} if AwesomeVersion(version) < "2026.11" else {}
+        await self.client.run_flow("flow", "local_file", {**name, "file_path": str(picture)})
         created = await self.client.run_flow("flow", "agegender", *engine)
         entry = created["result"]["entry_id"]
         await self.client.run_flow(
@@ -153,6 +156,7 @@ async def running(
     config: Path,
     *,
     under: Sequence[str] = (),
+    program: Sequence[str] = instance.HOME_ASSISTANT,
     log_level: str = "warning",
 ) -> AsyncIterator[Home]:
     """Run Home Assistant in a folder of its own, with the user signed in."""
@@ -160,7 +164,7 @@ async def running(
     url = f"http://{instance.HOST}:{port}"
     instance.prepare(config, port, CONFIGURATION.format(level=log_level))
     async with (
-        instance.running(config, url, under=under) as process,
+        instance.running(config, url, under=under, program=program) as process,
         aiohttp.ClientSession() as session,
     ):
         client = await Client.sign_in(session, url, name=NAME, user=USER, password=PASSWORD)
