@@ -79,9 +79,9 @@ def view(
         _affine(side, size, augmentation, random),
         Image.Resampling.BILINEAR,
     )
-    pixels = np.asarray(image, np.uint8)
     if augmentation.colour or augmentation.grey:
-        pixels = _recolour(pixels, augmentation, random)
+        image = _recolour(image, augmentation, random)
+    pixels = np.asarray(image, np.uint8)
     if random.random() < augmentation.erase:
         height, width = random.integers(size // 8, size // 2, 2)
         top, left = random.integers(0, size - height), random.integers(0, size - width)
@@ -104,18 +104,21 @@ def _affine(
 
 
 def _recolour(
-    pixels: NDArray[np.uint8], augmentation: Augmentation, random: np.random.Generator
-) -> NDArray[np.uint8]:
-    brightness, contrast, saturation = 1 + augmentation.colour * random.uniform(-1, 1, 3)
+    image: Image.Image, augmentation: Augmentation, random: np.random.Generator
+) -> Image.Image:
+    brightness, contrast, saturation = (1 + augmentation.colour * random.uniform(-1, 1, 3)).tolist()
     if random.random() < augmentation.grey:
         saturation = 0.0
     # One 3x3 matrix and an offset do all three: saturation mixes each channel with the
     # luma (ITU-R BT.601), contrast stretches about the mean, brightness scales.
-    luma = np.array([0.299, 0.587, 0.114], np.float32)
-    mix = saturation * np.eye(3, dtype=np.float32) + (1 - saturation) * luma
-    mean = float(pixels.mean())
-    gain = np.float32(brightness * contrast)
-    offset = np.float32(brightness * (1 - contrast) * mean)
-    changed = pixels.reshape(-1, 3).astype(np.float32) @ (gain * mix.T) + offset
-    bytes_: NDArray[np.uint8] = np.clip(changed, 0, 255).astype(np.uint8)
-    return bytes_.reshape(pixels.shape)
+    gain = brightness * contrast
+    red, green, blue = (gain * (1 - saturation) * share for share in (0.299, 0.587, 0.114))
+    own = gain * saturation
+    mean = sum(image.reduce(image.size).tobytes()) / 3  # one pixel, three bytes
+    offset = brightness * (1 - contrast) * mean
+    matrix = (
+        *(red + own, green, blue, offset),
+        *(red, green + own, blue, offset),
+        *(red, green, blue + own, offset),
+    )
+    return image.convert("RGB", matrix)
