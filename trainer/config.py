@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from trainer.data.augment import Augmentation, Fraction
 from trainer.errors import InputError
@@ -34,6 +41,7 @@ class ModelConfig(_Section):
     """
 
     name: str = "sdae"
+    encoder: str = "residual"
     size: int = Field(default=64, ge=16, le=256, multiple_of=16)
     channels: tuple[int, ...] = (16, 32, 64, 128)
     neck: int = Field(default=64, gt=0)
@@ -67,24 +75,78 @@ class TrainConfig(_Section):
     learning_rate: float = Field(default=1.5e-3, gt=0)
     warmup: Fraction = 0.05
     weight_decay: float = Field(default=0.03, ge=0)
-    age_sigma: float = Field(default=2.0, gt=0)
-    age_distance: float = Field(default=0.05, ge=0)
-    age_smoothness: float = Field(default=0.01, ge=0)
-    gender_smoothing: Fraction = 0.05
-    gender_weight: float = Field(default=1.0, ge=0)
     augmentation: Augmentation = Augmentation(
         flip=0.5, rotate=6, zoom=0.06, shift=0.03, colour=0.25, grey=0.05, blur=0.1, erase=0.1
     )
 
 
+class HeadConfig(BaseModel):
+    """A question asked about a face: its kind, the weight of its loss, the kind's options."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    kind: str
+    weight: float = Field(default=1.0, ge=0)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What else is set; the kind says what there is, see :mod:`trainer.models.heads`."""
+        return dict(self.model_extra or {})
+
+
+NO_HEAD = "none"
+"""The kind that leaves a head out."""
+
+HEADS: dict[str, dict[str, Any]] = {
+    "age": {"kind": "distribution"},
+    "gender": {"kind": "binary", "positive": "female", "smoothing": 0.05},
+}
+"""The heads that every model has unless they are left out."""
+
+
 class Config(_Section):
-    """Everything that determines a run, with its seed."""
+    """Everything that determines a run, with its seed.
+
+    A table under `heads` that names no `kind` changes that head's own options.
+    """
 
     seed: int = 1
+    recipe: str = "sdae"
     data: DataConfig = DataConfig()
     model: ModelConfig = ModelConfig()
     pretrain: PretrainConfig = PretrainConfig()
     train: TrainConfig = TrainConfig()
+    heads: dict[str, HeadConfig] = Field(default={}, validate_default=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _moved(cls, values: Any) -> Any:
+        """Take settings of the heads from where they used to be, the section `train`."""
+        if not isinstance(values, dict) or not isinstance(train := values.get("train"), dict):
+            return values
+        heads = values.get("heads", {})
+        for key, (head, option) in _MOVED.items():
+            if key in train:
+                heads = _merged({head: {option: train[key]}}, heads)
+        left = {key: value for key, value in train.items() if key not in _MOVED}
+        return {**values, "train": left, "heads": heads}
+
+    @field_validator("heads", mode="before")
+    @classmethod
+    def _complete(cls, heads: Any) -> Any:
+        if not isinstance(heads, dict):
+            return heads
+        return _merged(HEADS, heads)
+
+
+_MOVED = {
+    "age_sigma": ("age", "sigma"),
+    "age_distance": ("age", "distance"),
+    "age_smoothness": ("age", "smoothness"),
+    "gender_smoothing": ("gender", "smoothing"),
+    "gender_weight": ("gender", "weight"),
+}
+"""Keys that `train` had before heads were plugins; they go on working."""
 
 
 def load(path: Path | None = None, overrides: Sequence[str] = ()) -> Config:
@@ -93,7 +155,8 @@ def load(path: Path | None = None, overrides: Sequence[str] = ()) -> Config:
     Parameters
     ----------
     path
-        A TOML file; None starts from the defaults.
+        A TOML file; None starts from the defaults. Those of the recipe win over the general
+        ones.
     overrides
         `section.key=value` strings, the value in TOML syntax (a bare word is a string).
 
@@ -118,16 +181,47 @@ def load(path: Path | None = None, overrides: Sequence[str] = ()) -> Config:
             msg = f"--set {override}: write section.key=value, such as train.epochs=20."
             raise InputError(msg)
         _assign(values, key.strip().split("."), _value(text.strip()), override)
+    # They build networks, for which Keras is loaded: not before there is something to build.
+    from trainer.models import encoders, heads, recipes  # noqa: PLC0415
+
     try:
-        return Config.model_validate(values)
+        own = recipes.recipe(str(values.get("recipe", Config().recipe))).defaults
+        config = Config.model_validate(_merged(own, values))
+        heads.of(config)
+        encoders.encoder(config.model.encoder)
     except ValidationError as error:
         first = error.errors()[0]
         raise InputError(_explain(first, source)) from error
+    except InputError as error:
+        raise InputError(f"{source}: {error}") from error
+    return config
+
+
+def completed(config: Config, saved: Config) -> Config:
+    """Return `config` with the classes that the run `saved` found for heads that name none."""
+    heads = {
+        name: saved.heads[name]
+        if name in saved.heads
+        and "classes" not in head.options
+        and head.model_dump() == saved.heads[name].model_dump(exclude={"classes"})
+        else head
+        for name, head in config.heads.items()
+    }
+    return config.model_copy(update={"heads": heads})
 
 
 def save(config: Config, path: Path) -> None:
     """Write the resolved configuration; :func:`load` gives it back."""
     path.write_text(tomli_w.dumps(config.model_dump(mode="json", exclude_none=True)), "utf-8")
+
+
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for key, value in above.items():
+        tables = isinstance(value, Mapping) and isinstance(below.get(key), Mapping)
+        # Options of one kind mean nothing to another.
+        merged[key] = _merged(below[key], value) if tables and "kind" not in value else value
+    return merged
 
 
 def _value(text: str) -> Any:
@@ -155,6 +249,8 @@ def _explain(error: Any, source: str) -> str:
         near = difflib.get_close_matches(location[-1], known, n=1, cutoff=0.3)
         hint = f" Did you mean {near[0]}?" if near else ""
         return f"{source}: unknown setting {name}.{hint} Known here: {', '.join(known)}."
+    if error["type"] == "missing":
+        return f"{source}: {name} is missing."
     return f"{source}: {name} = {error['input']!r}: {error['msg']}."
 
 

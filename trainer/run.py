@@ -48,7 +48,7 @@ def open_run(
     if saved.exists():
         settings = config.load(saved)
         given = path is not None or bool(overrides)
-        if given and config.load(path, overrides) != settings:
+        if given and config.completed(config.load(path, overrides), settings) != settings:
             msg = (
                 f"{folder}: holds a run with other settings ({saved}). Give another --run, "
                 "or leave --config and --set away to continue this one."

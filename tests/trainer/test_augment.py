@@ -63,10 +63,10 @@ def test_every_face_is_drawn_once_before_any_is_drawn_twice(two_faces: Path) -> 
     def drawn(first_epoch: int) -> list[list[list[float]]]:
         batches = FaceBatches(
             faces,
-            size=32,
+            lambda face, random: view(face, 32, EVERYTHING, random),
+            {"age": faces.ages},
             batch_size=2,
             steps=2,
-            augmentation=EVERYTHING,
             seed=5,
             first_epoch=first_epoch,
         )

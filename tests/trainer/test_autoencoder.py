@@ -4,11 +4,11 @@ import keras
 import numpy as np
 import pytest
 
-from trainer.models import autoencoder, encoder
+from trainer.models import autoencoder, encoders
 
 
 def test_every_stage_halves_the_side_and_its_decoder_doubles_it_again() -> None:
-    stages = encoder.stages(32, (4, 8))
+    stages = encoders.residual(32, (4, 8))
     decoders = autoencoder.decoders(32, (4, 8))
     assert [stage.output_shape for stage in stages] == [(None, 16, 16, 4), (None, 8, 8, 8)]
     for stage, decoder in zip(stages, decoders, strict=True):
@@ -37,7 +37,7 @@ def test_a_stage_learns_to_remove_the_corruption() -> None:
     rows = np.linspace(0, 255, 16, dtype=np.float32)[:, None, None]
     random = np.random.default_rng(0)
     images = np.broadcast_to(rows, (16, 16, 3)) * random.random((64, 1, 1, 3), np.float32)
-    (stage,), (decoder,) = encoder.stages(16, (8,)), autoencoder.decoders(16, (8,))
+    (stage,), (decoder,) = encoders.residual(16, (8,)), autoencoder.decoders(16, (8,))
     model = autoencoder.DenoisingAutoencoder(
         None, autoencoder.Corruption(0.2, 0.2, seed=1), stage, decoder
     )
@@ -48,7 +48,7 @@ def test_a_stage_learns_to_remove_the_corruption() -> None:
 
 
 def test_the_stages_below_stay_as_they_are() -> None:
-    first, second = encoder.stages(16, (4, 8))
+    first, second = encoders.residual(16, (4, 8))
     model = autoencoder.DenoisingAutoencoder(
         autoencoder.chain([first], "below"),
         autoencoder.Corruption(0.2, 0.2),

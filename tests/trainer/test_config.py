@@ -33,6 +33,12 @@ def test_what_is_saved_is_what_was_resolved(tmp_path: Path) -> None:
         ("train.epochs=-1", r"train.epochs = -1: .*greater than 0"),
         ("train.epochs=many", r"train.epochs = 'many': .*integer"),
         ("train.augmentation.flip=2", r"train.augmentation.flip = 2: .*less than or equal to 1"),
+        ("heads.age.sgma=1", r"unknown setting heads.age.sgma. Did you mean sigma\?"),
+        ("heads.age.sigma=-1", r"heads.age.sigma = -1: .*greater than 0"),
+        ("heads.hat.kind=binry", r"no head is called 'binry'; there are: binary,"),
+        ("heads.hat.column=hat", r"heads.hat.kind is missing"),
+        ("recipe=none", r"no recipe is called 'none'; there are: .*sdae"),
+        ("model.encoder=none", r"no encoder is called 'none'; there are: .*residual"),
         ("seed.value=2", r"seed"),
         ("epochs", r"write section.key=value"),
     ],
@@ -47,3 +53,19 @@ def test_a_file_that_is_no_toml_is_named(tmp_path: Path) -> None:
     path.write_text("epochs: 3")
     with pytest.raises(InputError, match=r"run.toml: cannot be read as a TOML"):
         config.load(path)
+
+
+def test_settings_of_heads_keep_their_old_names() -> None:
+    old = config.load(None, ["train.age_sigma=3", "train.gender_weight=0.5"])
+    assert old == config.load(None, ["heads.age.sigma=3", "heads.gender.weight=0.5"])
+    assert old.heads["age"].options["sigma"] == 3
+    assert old.heads["gender"].options["positive"] == "female"
+
+
+def test_an_attribute_is_one_line_more(tmp_path: Path) -> None:
+    path = tmp_path / "run.toml"
+    path.write_text('[heads]\neyeglasses = { kind = "binary" }\n')
+    found = config.load(path)
+    assert list(found.heads) == ["age", "gender", "eyeglasses"]
+    config.save(found, path)
+    assert config.load(path) == found

@@ -4,15 +4,16 @@ import keras
 import numpy as np
 import pytest
 
-from trainer.models.losses import AgeLoss, GenderLoss
+from trainer.models.heads import Binary, Categorical, Distribution, Head, HeadLoss
+from trainer.models.losses import age_likelihood, binary, categorical
 
 NAN = float("nan")
 
 
 def age_loss(label: list[float], p: list[float], **options: float) -> float:
-    loss = AgeLoss(years=len(p), **{"distance": 0.0, **options})  # type: ignore[arg-type]
-    labels = np.array([label], np.float32)
-    return float(loss.call(labels, np.log(np.array([p], np.float32)))[0])
+    chosen = {"sigma": 2.0, "distance": 0.0, "smoothness": 0.0, **options}
+    logits = np.log(np.array([p], np.float32))
+    return float(age_likelihood(np.array([label], np.float32), logits, **chosen)[0])
 
 
 def test_a_band_costs_the_probability_outside_it() -> None:
@@ -47,22 +48,41 @@ def test_ages_beyond_the_last_class_count_as_the_last() -> None:
     assert age_loss([116, 116], [0.1, 0.2, 0.7], sigma=0.05) == pytest.approx(-np.log(0.7), 1e-4)
 
 
-def test_gender_is_binary_cross_entropy_and_unknown_costs_nothing() -> None:
+def test_binary_cross_entropy_and_an_unknown_label_costs_nothing() -> None:
     labels = np.array([[1], [0], [NAN]], np.float32)
-    losses = np.asarray(GenderLoss(smoothing=0).call(labels, np.full((3, 1), 2.0, np.float32)))
+    losses = np.asarray(binary(labels, np.full((3, 1), 2.0, np.float32)))
     np.testing.assert_allclose(losses, [np.log1p(np.exp(-2)), np.log1p(np.exp(2)), 0], rtol=1e-5)
 
 
 def test_smoothing_moves_the_optimum_away_from_certainty() -> None:
     label = np.ones((1, 1), np.float32)
-    loss = GenderLoss(smoothing=0.1)
-    sure, less_sure = (float(loss.call(label, np.array([[x]], np.float32))[0]) for x in (20.0, 3.0))
+    sure, less_sure = (
+        float(binary(label, np.array([[x]], np.float32), smoothing=0.1)[0]) for x in (20.0, 3.0)
+    )
     assert less_sure < sure
 
 
-def test_an_unknown_label_leaves_the_gradients_finite() -> None:
-    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(4)])
-    model.compile("sgd", loss=AgeLoss(years=4))
-    labels = np.array([[NAN, NAN], [1, 2]], np.float32)
-    model.train_on_batch(np.ones((2, 2), np.float32), labels)
+def test_categorical_cross_entropy_and_an_unknown_label_costs_nothing() -> None:
+    logits = np.log(np.array([[0.2, 0.5, 0.3]] * 2, np.float32))
+    labels = np.array([[1], [NAN]], np.float32)
+    np.testing.assert_allclose(categorical(labels, logits), [-np.log(0.5), 0], rtol=1e-5)
+    smoothed = -(0.9 * np.log(0.5) + 0.1 / 3 * np.log(0.2 * 0.5 * 0.3))
+    np.testing.assert_allclose(categorical(labels, logits, smoothing=0.1), [smoothed, 0], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("head", "unknown", "known"),
+    [
+        (Distribution(name="age", years=4), [NAN, NAN], [1, 2]),
+        (Binary(name="hat"), [NAN], [1]),
+        (Categorical(name="hat", classes=("cap", "none", "straw")), [NAN], [2]),
+    ],
+)
+def test_an_unknown_label_leaves_the_gradients_finite(
+    head: Head, unknown: list[float], known: list[float]
+) -> None:
+    features = keras.Input((2,))
+    model = keras.Model(features, head.outputs(features))
+    model.compile("sgd", loss=HeadLoss(head))
+    model.train_on_batch(np.ones((2, 2), np.float32), np.array([unknown, known], np.float32))
     assert all(np.isfinite(weight).all() for weight in model.get_weights())

@@ -1,11 +1,14 @@
 """Metrics on values small enough to compute by hand."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from trainer.config import Config
 from trainer.evaluation import metrics
 from trainer.evaluation.calibration import calibrate
 from trainer.evaluation.predictions import Predictions
+from trainer.models import heads
 
 AGE = np.array([10.0, 20.0, 30.0, 40.0])
 SAID = np.array([10.0, 23.0, 26.0, 52.0])
@@ -35,10 +38,11 @@ def test_an_interval_covers_the_label_it_overlaps() -> None:
     assert metrics.coverage(low, high, np.array([28.0, 31.0]), np.array([35.0, 40.0])) == 0.5
 
 
-def test_predictions_of_logits() -> None:
-    logits = np.full((1, 101), -50.0, np.float32)
-    logits[0, [20, 40]] = 0
-    found = Predictions.from_logits(logits, np.array([[0.0]], np.float32))
+def test_predictions_of_outputs() -> None:
+    age = np.full((1, 101), -50.0, np.float32)
+    age[0, [20, 40]] = 0
+    outputs = {"age": age, "gender": np.array([[0.0]], np.float32)}
+    found = Predictions.from_outputs(heads.of(Config()), outputs)
     assert found.age == pytest.approx([30])
     assert [float(bound[0]) for bound in found.interval(0.8)] == [20, 40]
     assert found.p_female == pytest.approx([0.5])
@@ -47,8 +51,11 @@ def test_predictions_of_logits() -> None:
 def test_calibration_finds_the_temperature_that_was_applied() -> None:
     random = np.random.default_rng(0)
     honest = random.normal(0, 2, (4000, 1)).astype(np.float32)
-    female = (random.random(4000) < 1 / (1 + np.exp(-honest[:, 0]))).astype(np.float32)
-    unknown = np.full((4000, 2), np.nan, np.float32)
-    found = calibrate(np.zeros((4000, 101), np.float32), honest * 2, unknown, female)
+    female = random.random(4000) < 1 / (1 + np.exp(-honest[:, 0]))
+    table = pd.DataFrame(
+        {"gender": np.where(female, "female", "male"), "age_low": np.nan, "age_high": np.nan}
+    )
+    outputs = {"age": np.zeros((4000, 101), np.float32), "gender": honest * 2}
+    found = calibrate(heads.of(Config()), outputs, table)
     assert found["gender_temperature"] == pytest.approx(2, abs=0.15)
     assert found["age_temperature"] == 1

@@ -16,8 +16,8 @@ from agegender_vision.frame import read
 from agegender_vision.runtime import ACCELERATORS, runtimes
 from trainer.data import faces
 from trainer.data.geometry import aligned
-from trainer.evaluation.predictions import Predictions
 from trainer.export.artefact import PARITY
+from trainer.models.heads import probabilities
 from trainer.run import CHECKPOINT
 
 from .conftest import ASTRONAUT, HOPPER, ROOT
@@ -39,12 +39,11 @@ def difference(name: str, checkpoint: keras.Model, crops: NDArray[np.uint8]) -> 
     network = runtimes.get(name).compile(MODEL.graphs["estimator"], MODEL.weights)
     pixels = MODEL.metadata["input"]
     scaled = crops * np.float32(pixels["scale"]) + np.float32(pixels["offset"])
-    ours = Predictions.from_logits(*network(scaled))
-    logits = checkpoint.predict(crops.astype(np.float32), verbose=0)
-    theirs = Predictions.from_logits(logits["age"], logits["gender"])
+    theirs = checkpoint.predict(crops.astype(np.float32), verbose=0)
     return max(
-        float(np.abs(ours.ages - theirs.ages).max()),
-        float(np.abs(ours.p_female - theirs.p_female).max()),
+        float(np.abs(probabilities(about, ours) - probabilities(about, theirs[output])).max())
+        for output, ours in zip(MODEL.graphs["estimator"].outputs, network(scaled), strict=True)
+        for about in (MODEL.metadata["outputs"][output],)
     )
 
 

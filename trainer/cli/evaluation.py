@@ -27,14 +27,14 @@ def evaluate(
     """Measure a trained model on held-out faces: tables, metrics.json and plots."""
     from trainer.data import faces
     from trainer.evaluation import report
-    from trainer.evaluation.predictions import Predictions, logits
+    from trainer.evaluation.predictions import Predictions
+    from trainer.models import heads, recipes
     from trainer.run import METRICS
 
     settings, network, temperatures = trained(model)
     held_out = faces.load(manifest or settings.data.manifests, [split], settings.data.limit)
-    images = faces.plain_views(held_out, settings.model.size)
-    answers = logits(network, images, mirror=settings.model.mirror)
-    found = Predictions.from_logits(*answers, **temperatures)
+    answers = recipes.outputs(network, held_out, settings)
+    found = Predictions.from_outputs(heads.of(settings), answers, temperatures)
     result = report.report(held_out, found)
     output = output or model
     output.mkdir(parents=True, exist_ok=True)

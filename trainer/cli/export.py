@@ -25,6 +25,7 @@ def export_estimator(
     from trainer.data import faces
     from trainer.evaluation.card import card
     from trainer.export.artefact import ExportError, export
+    from trainer.models import heads
     from trainer.run import CALIBRATION, CHECKPOINT, CONFIG, METRICS
 
     settings, network, temperatures = trained(run)
@@ -38,7 +39,13 @@ def export_estimator(
     images = faces.plain_views(sample, settings.model.size).astype("uint8")
     try:
         difference = export(
-            network, output, description, temperatures, images, mirror=settings.model.mirror
+            network,
+            output,
+            description,
+            heads.of(settings),
+            temperatures,
+            images,
+            mirror=settings.model.mirror,
         )
     except ExportError as error:
         raise InputError(f"{run}: {error}") from error

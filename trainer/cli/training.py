@@ -46,11 +46,14 @@ def train(
         bool, typer.Option("--from-scratch", help="Start the encoder from random weights.")
     ] = False,
 ) -> None:
-    """Train the age and gender heads on the pretrained encoder, and calibrate them."""
-    from trainer.run import CALIBRATION, open_run
+    """Train the heads on the pretrained encoder, and calibrate them."""
+    from trainer.config import save
+    from trainer.models.recipes import outputs, recipe
+    from trainer.run import CALIBRATION, CONFIG, open_run
 
     encoder = run / "pretrain" / "encoder.weights.h5"
     settings = open_run(run, config, set_ or [], resume=resume)
+    scratch = scratch or not recipe(settings.recipe).pretrained
     if not scratch and not encoder.exists():
         raise InputError(
             f"{encoder}: no pretrained encoder. Run `agegender pretrain --run {run}` first, or "
@@ -60,24 +63,19 @@ def train(
 
     from trainer.data import faces
     from trainer.evaluation.calibration import calibrate
-    from trainer.evaluation.predictions import logits
+    from trainer.models import heads
     from trainer.training.allocator import keep_freed_memory
     from trainer.training.finetune import train
 
     keep_freed_memory()
     manifests, limit = settings.data.manifests, settings.data.limit
     held_out = faces.load(manifests, ["val"], limit)
-    result = train(
-        settings,
-        faces.load(manifests, ["train"], limit),
-        held_out,
-        run,
-        None if scratch else encoder,
-    )
-    model = keras.saving.load_model(result)
-    images = faces.plain_views(held_out, settings.model.size)
-    answers = logits(model, images, mirror=settings.model.mirror)
-    found = calibrate(*answers, held_out.ages, held_out.female)
+    seen = faces.load(manifests, ["train"], limit)
+    settings = heads.resolve(settings, seen.table)
+    save(settings, run / CONFIG)
+    result = train(settings, seen, held_out, run, None if scratch else encoder)
+    answers = outputs(keras.saving.load_model(result), held_out, settings)
+    found = calibrate(heads.of(settings), answers, held_out.table)
     (run / CALIBRATION).write_text(json.dumps(found) + "\n", "utf-8")
     typer.echo(f"{result}: trained; go on with `agegender evaluate {run}`")
 
@@ -100,6 +98,7 @@ def label_efficiency(
     """
     from trainer import config
     from trainer.data import faces
+    from trainer.models import heads
     from trainer.run import CONFIG
     from trainer.training import label_efficiency
     from trainer.training.allocator import keep_freed_memory
@@ -116,9 +115,10 @@ def label_efficiency(
     output.mkdir(parents=True, exist_ok=True)
     keep_freed_memory()
     manifests, limit = settings.data.manifests, settings.data.limit
+    seen = faces.load(manifests, ["train"], limit)
     found = label_efficiency.measure(
-        settings,
-        faces.load(manifests, ["train"], limit),
+        heads.resolve(settings, seen.table),
+        seen,
         faces.load(manifests, ["val"], limit),
         encoder,
         output,

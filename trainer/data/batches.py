@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.data.augment import Augmentation, view
 from trainer.data.faces import Faces
 
 Batch = tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]]
+View = Callable[[NDArray[np.uint8], np.random.Generator], NDArray[np.uint8]]
+"""Makes one view (S, S, 3) of a face, with a source of chance."""
 
 
 class FaceBatches(keras.utils.PyDataset):  # type: ignore[misc]
@@ -22,12 +25,14 @@ class FaceBatches(keras.utils.PyDataset):  # type: ignore[misc]
     ----------
     faces
         Where to draw from; each face is drawn once before any is drawn twice.
-    size
-        Side of the views in pixels.
+    view
+        What is seen of a face.
+    targets
+        Labels of all faces by head, (N, L); empty for training without labels.
     batch_size, steps
         Faces per batch and batches per epoch.
-    augmentation, seed
-        What varies, and the seed of it all.
+    seed
+        Of the order of the faces and of all their views.
     first_epoch
         Epoch to start at.
     workers
@@ -37,19 +42,19 @@ class FaceBatches(keras.utils.PyDataset):  # type: ignore[misc]
     def __init__(
         self,
         faces: Faces,
+        view: View,
+        targets: Mapping[str, NDArray[np.float32]],
         *,
-        size: int,
         batch_size: int,
         steps: int,
-        augmentation: Augmentation,
         seed: int,
         first_epoch: int = 0,
         workers: int = 2,
     ) -> None:
         super().__init__(workers=workers, max_queue_size=8)
-        self.faces, self.size = faces, size
+        self.faces, self.view, self.targets = faces, view, targets
         self.batch_size, self.steps = batch_size, steps
-        self.augmentation, self.seed = augmentation, seed
+        self.seed = seed
         self.epoch = first_epoch
 
     def __len__(self) -> int:
@@ -60,14 +65,12 @@ class FaceBatches(keras.utils.PyDataset):  # type: ignore[misc]
         self.epoch += 1
 
     def __getitem__(self, index: int) -> Batch:
-        """Return ((B, S, S, 3) float32 in [0, 255], {"age": (B, 2), "gender": (B, 1)})."""
+        """Return ((B, S, S, 3) float32 in [0, 255], {name of a head: labels (B, L)})."""
         random = np.random.default_rng((self.seed, self.epoch, index))
         chosen = self._draw((self.epoch * self.steps + index) * self.batch_size)
-        views = [view(self.faces.images[i], self.size, self.augmentation, random) for i in chosen]
-        return np.stack(views).astype(np.float32), {
-            "age": self.faces.ages[chosen],
-            "gender": self.faces.female[chosen, None],
-        }
+        views = [self.view(self.faces.images[i], random) for i in chosen]
+        labels = {name: target[chosen] for name, target in self.targets.items()}
+        return np.stack(views).astype(np.float32), labels
 
     def _draw(self, start: int) -> NDArray[np.int64]:
         positions = np.arange(start, start + self.batch_size)

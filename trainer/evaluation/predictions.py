@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
+
+from trainer.models.heads import Head, probabilities
+
+YEARS = 101
 
 
 @dataclass(frozen=True)
@@ -16,30 +20,52 @@ class Predictions:
     Attributes
     ----------
     ages
-        float (N, 101): probability of each year of age, rows sum to 1.
+        float (N, A): probability of each year of age from 0 on, rows sum to 1; NaN from a
+        model without a head `age`.
     p_female
-        float (N,) in [0, 1].
+        float (N,) in [0, 1]; NaN from a model without a head `gender`.
+    attributes
+        Every other head's answers by its name: (N, K) probabilities of its classes; of a
+        binary one the negative class comes first.
     """
 
     ages: NDArray[np.float64]
     p_female: NDArray[np.float64]
+    attributes: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
     @classmethod
-    def from_logits(
+    def from_outputs(
         cls,
-        age: NDArray[np.float32],
-        gender: NDArray[np.float32],
-        *,
-        age_temperature: float = 1.0,
-        gender_temperature: float = 1.0,
+        heads: Mapping[str, Head],
+        outputs: Mapping[str, NDArray[np.float32]],
+        temperatures: Mapping[str, float] | None = None,
     ) -> Predictions:
-        """Make predictions of logits (N, 101) and (N, 1), softened by temperatures."""
-        scaled = age.astype(np.float64) / age_temperature
-        weights = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-        return cls(
-            weights / weights.sum(axis=1, keepdims=True),
-            1 / (1 + np.exp(-gender[:, 0].astype(np.float64) / gender_temperature)),
-        )
+        """Make predictions of the heads' outputs (N, K).
+
+        Parameters
+        ----------
+        heads, outputs
+            By name, see :mod:`trainer.models.heads`.
+        temperatures
+            `NAME_temperature` that softens the head's answers; 1 where absent.
+        """
+        found = {
+            name: probabilities(
+                heads[name].description,
+                output,
+                (temperatures or {}).get(f"{name}_temperature", 1.0),
+            )
+            for name, output in outputs.items()
+        }
+        faces = len(next(iter(found.values())))
+        unknown = np.full((faces, YEARS), np.nan)
+        ages, gender = found.pop("age", unknown), found.pop("gender", unknown)
+        return cls(ages, gender[:, 1], found)
+
+    def subset(self, indices: NDArray[np.int64]) -> Predictions:
+        """Return the answers for the faces at `indices`, in that order."""
+        attributes = {name: answer[indices] for name, answer in self.attributes.items()}
+        return Predictions(self.ages[indices], self.p_female[indices], attributes)
 
     @property
     def age(self) -> NDArray[np.float64]:
@@ -52,26 +78,3 @@ class Predictions:
         low = np.argmax(cumulative >= (1 - share) / 2, axis=1)
         high = np.argmax(cumulative >= 1 - (1 - share) / 2, axis=1)
         return low.astype(np.float64), high.astype(np.float64)
-
-
-def logits(
-    model: keras.Model, images: NDArray[np.float32], *, mirror: bool
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Run a Keras estimator on images (N, S, S, 3) in [0, 255].
-
-    Parameters
-    ----------
-    model, images
-        The estimator and what it looks at.
-    mirror
-        Whether it looks at each image and its mirror image, and the mean counts.
-
-    Returns
-    -------
-    tuple
-        Age logits (N, 101) and gender logits (N, 1).
-    """
-    views = [images, images[:, :, ::-1]] if mirror else [images]
-    outs = [model.predict(view, batch_size=256, verbose=0) for view in views]
-    age, gender = (np.mean([out[head] for out in outs], axis=0) for head in ("age", "gender"))
-    return age, gender

@@ -234,4 +234,4 @@ def _split(
         return
     for value in sorted(faces.table[column].dropna().unique()):
         here = np.flatnonzero(faces.table[column] == value)
-        yield str(value), faces.subset(here), Predictions(found.ages[here], found.p_female[here])
+        yield str(value), faces.subset(here), found.subset(here)

@@ -16,7 +16,7 @@ from agegender_vision import artefact
 from agegender_vision.graph import Graph, Node
 from agegender_vision.runtime import runtimes
 from trainer.data.geometry import GEOMETRY
-from trainer.evaluation.predictions import Predictions
+from trainer.models.heads import Head, probabilities
 
 Array = NDArray[np.float32]
 
@@ -176,12 +176,12 @@ def trace(model: keras.Model) -> tuple[Graph, dict[str, Array], dict[str, float]
     Parameters
     ----------
     model
-        (N, S, S, 3) -> {"age": logits, "gender": logit}.
+        (N, S, S, 3) -> {name of a head: its outputs}.
 
     Returns
     -------
     tuple
-        The graph with outputs `age` and `gender`, its weights, and
+        The graph with an output for each head, called as the head is, its weights, and
         {"scale": ..., "offset": ...} of the input.
 
     Raises
@@ -192,6 +192,9 @@ def trace(model: keras.Model) -> tuple[Graph, dict[str, Array], dict[str, float]
     tracer = _Tracer()
     outputs = tracer.model(model, [_Tensor("image", model.input_shape[1])])
     names = [tensor.name for tensor in outputs]
+    for head, name in zip(model.output, names, strict=True):
+        if head != name:
+            raise ExportError(f"the last layer of the head {head!r} is called {name!r}: rename it")
     graph = Graph(("image",), tuple(names), tuple(tracer.nodes.values()))
     return graph, tracer.weights, {"scale": tracer.scale, "offset": tracer.offset}
 
@@ -200,6 +203,7 @@ def export(
     model: keras.Model,
     output: Path,
     description: Mapping[str, Any],
+    heads: Mapping[str, Head],
     calibration: Mapping[str, float],
     images: NDArray[np.uint8],
     *,
@@ -215,6 +219,9 @@ def export(
         Folder for `model.json` and `weights.npz`.
     description
         `name`, `licence` and `training_data`.
+    heads
+        The model's, by name. The integration needs `age` and `gender`, others are written
+        for whoever knows them.
     calibration
         Temperatures, see :mod:`trainer.evaluation.calibration`.
     images
@@ -230,40 +237,42 @@ def export(
     Raises
     ------
     ExportError
-        The difference exceeds :data:`PARITY`, or the model has an unknown layer. Nothing
-        is left at `output` then but what was there before.
+        The difference exceeds :data:`PARITY`, a head is missing, or the model has an
+        unknown layer. Nothing is left at `output` then but what was there before.
     """
+    if missing := [name for name in ("age", "gender") if name not in heads]:
+        raise ExportError(f"the model has no head {missing[0]!r}, which the integration needs")
     graph, weights, pixels = trace(model)
     metadata = {
         **description,
         "kind": "estimator",
         "input": {"size": model.input_shape[1], "colour": "RGB", "mirror": mirror, **pixels},
         "crop": asdict(GEOMETRY),
-        "outputs": {
-            "age": {"type": "distribution", "support": [0, model.output["age"].shape[1] - 1]},
-            "gender": {"type": "logit", "positive": "female"},
-        },
+        "outputs": {name: dict(head.description) for name, head in heads.items()},
         "calibration": dict(calibration),
     }
-    with TemporaryDirectory() as folder:
-        artefact.save(Path(folder), metadata, {"estimator": graph}, weights, half_above=HALF_ABOVE)
-        written = artefact.load(Path(folder))
-    network = runtimes.get("numpy").compile(graph, written.weights)
-    ours = network(images * np.float32(pixels["scale"]) + np.float32(pixels["offset"]))
-    theirs = model.predict(images.astype(np.float32), verbose=0, batch_size=64)
-    answers = Predictions.from_logits(*ours)
-    expected = Predictions.from_logits(theirs["age"], theirs["gender"])
-    difference = max(
-        float(np.abs(answers.ages - expected.ages).max()),
-        float(np.abs(answers.p_female - expected.p_female).max()),
-    )
-    if not difference <= PARITY:
-        raise ExportError(
-            f"the exported model differs from Keras by {difference:.2g} in a probability, "
-            f"more than {PARITY:g}; {output} was not written. Please report this with the "
-            "run's config.toml."
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=output.parent) as folder:
+        written = Path(folder)
+        artefact.save(written, metadata, {"estimator": graph}, weights, half_above=HALF_ABOVE)
+        network = runtimes.get("numpy").compile(graph, artefact.load(written).weights)
+        ours = network(images * np.float32(pixels["scale"]) + np.float32(pixels["offset"]))
+        theirs = model.predict(images.astype(np.float32), verbose=0, batch_size=64)
+        difference = max(
+            float(np.abs(probabilities(about, our) - probabilities(about, theirs[name])).max())
+            for name, our in zip(graph.outputs, ours, strict=True)
+            for about in (heads[name].description,)
         )
-    artefact.save(output, metadata, {"estimator": graph}, weights, half_above=HALF_ABOVE)
+        if not difference <= PARITY:
+            raise ExportError(
+                f"the exported model differs from Keras by {difference:.2g} in a probability, "
+                f"more than {PARITY:g}; {output} was not written. Please report this with the "
+                "run's config.toml."
+            )
+        output.mkdir(exist_ok=True)
+        # The description last: a reader never sees a new one with old weights.
+        for name in (artefact.WEIGHTS, artefact.DESCRIPTION):
+            (written / name).replace(output / name)
     return difference
 
 

@@ -147,7 +147,7 @@ def decoder(index: int, size: int, channels_in: int, channels: int) -> keras.Mod
 
 
 def decoders(size: int, channels: Sequence[int]) -> list[keras.Model]:
-    """Return the mirrors of :func:`trainer.models.encoder.stages`, in the same order."""
+    """Return the mirrors of :func:`trainer.models.encoders.stages`, in the same order."""
     widths = [3, *channels]
     return [
         decoder(index, size >> index, widths[index], widths[index - 1])

@@ -1,29 +1,29 @@
-"""The whole network: pixels, encoder, neck, and the age and gender heads."""
+"""The whole network: pixels, encoder, neck, and the heads."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import keras
 from keras import layers
 
 from trainer.config import ModelConfig
-from trainer.models import encoder
+from trainer.models import encoders
 from trainer.models.autoencoder import chain
-
-YEARS = 101
-"""Age classes: 0 to 100 years."""
+from trainer.models.heads import Head
 
 
-def build(config: ModelConfig) -> keras.Model:
+def build(config: ModelConfig, heads: Mapping[str, Head]) -> keras.Model:
     """Build the estimator with random weights.
 
     Returns
     -------
     keras.Model
-        Images (N, S, S, 3) in [0, 255] -> {"age": (N, 101) logits over years,
-        "gender": (N, 1) logit, positive for female}. Its layer `encoder` is the stack
-        that :mod:`trainer.training.pretrain` trains.
+        Images (N, S, S, 3) in [0, 255] -> {name of a head: its outputs (N, K)}, such as
+        {"age": (N, 101) logits over years, "gender": (N, 1) logit, positive for female}.
+        Its layer `encoder` is the stack that :mod:`trainer.training.pretrain` trains.
     """
-    stack = chain(encoder.stages(config.size, config.channels), "encoder")
+    stack = chain(encoders.stages(config), "encoder")
     image = keras.Input((config.size, config.size, 3), name="image")
     x = layers.Rescaling(1 / 127.5, -1.0, name="pixels")(image)
     x = stack(x)
@@ -38,8 +38,5 @@ def build(config: ModelConfig) -> keras.Model:
     x = layers.BatchNormalization(momentum=0.98, name="neck_dense_norm")(x)
     x = layers.Activation("relu", name="neck_dense_relu")(x)
     x = layers.Dropout(config.dropout, name="dropout")(x)
-    heads = {
-        "age": layers.Dense(YEARS, name="age")(x),
-        "gender": layers.Dense(1, name="gender")(x),
-    }
-    return keras.Model(image, heads, name="estimator")
+    answers = {name: head.outputs(x) for name, head in heads.items()}
+    return keras.Model(image, answers, name="estimator")

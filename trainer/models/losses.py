@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
 from keras import ops
 
 
-@keras.saving.register_keras_serializable("agegender")
-class AgeLoss(keras.losses.Loss):  # type: ignore[misc]
-    """Negative log-likelihood of an age label under logits over single years.
+def age_likelihood(
+    labels: Any, logits: Any, *, sigma: float, distance: float, smoothness: float
+) -> Any:
+    """Negative log-likelihood of age labels under logits over single years.
 
     An exact age is softened to a Gaussian (label distribution learning, Gao et al., IEEE
     TIP 2017); a band is interval-censored: its likelihood is the probability of the whole
@@ -21,8 +21,11 @@ class AgeLoss(keras.losses.Loss):  # type: ignore[misc]
 
     Parameters
     ----------
-    years
-        Number of classes: ages 0 to years - 1; labels beyond are clipped.
+    labels
+        (N, 2): lowest and highest possible age in years, equal where it is known exactly,
+        NaN where it is not known; clipped to the years that have a logit.
+    logits
+        (N, A), for the ages 0 to A - 1.
     sigma
         Standard deviation of the softened exact label, years.
     distance
@@ -30,77 +33,80 @@ class AgeLoss(keras.losses.Loss):  # type: ignore[misc]
     smoothness
         Weight of the squared second differences of the log-probabilities, summed over the
         years.
+
+    Returns
+    -------
+    tensor
+        (N,), zero where the label is unknown.
     """
+    known = ops.logical_not(ops.isnan(labels[:, 0]))
+    years = logits.shape[-1]
+    # NaN must leave before the arithmetic: a masked NaN still has a NaN gradient.
+    label = ops.where(ops.isnan(labels), ops.zeros_like(labels), labels)
+    label = ops.clip(label, 0.0, years - 1.0)
+    low, high = label[:, :1], label[:, 1:]
+    ages = ops.expand_dims(ops.arange(years, dtype=logits.dtype), 0)
+    log_p = ops.log_softmax(logits, axis=-1)
 
-    def __init__(
-        self,
-        years: int = 101,
-        sigma: float = 2.0,
-        distance: float = 0.05,
-        smoothness: float = 0.0,
-        name: str = "age",
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(name=name, **kwargs)
-        self.years, self.sigma = years, sigma
-        self.distance, self.smoothness = distance, smoothness
+    soft = ops.softmax(-0.5 * ops.square((ages - low) / sigma), axis=-1)
+    exact = -ops.sum(soft * log_p, axis=-1)
+    inside = ops.logical_and(ages >= low - 0.5, ages <= high + 0.5)
+    within = -ops.logsumexp(ops.where(inside, log_p, ops.full_like(log_p, -1e9)), axis=-1)
+    likelihood = ops.where(low[:, 0] == high[:, 0], exact, within)
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
-        """Return (N,) losses of labels (N, 2) [low, high] in years and logits (N, years)."""
-        known = ops.logical_not(ops.isnan(y_true[:, 0]))
-        # NaN must leave before the arithmetic: a masked NaN still has a NaN gradient.
-        label = ops.where(ops.isnan(y_true), ops.zeros_like(y_true), y_true)
-        label = ops.clip(label, 0.0, self.years - 1.0)
-        low, high = label[:, :1], label[:, 1:]
-        ages = ops.expand_dims(ops.arange(self.years, dtype=y_pred.dtype), 0)
-        log_p = ops.log_softmax(y_pred, axis=-1)
-
-        soft = ops.softmax(-0.5 * ops.square((ages - low) / self.sigma), axis=-1)
-        exact = -ops.sum(soft * log_p, axis=-1)
-        inside = ops.logical_and(ages >= low - 0.5, ages <= high + 0.5)
-        within = -ops.logsumexp(ops.where(inside, log_p, ops.full_like(log_p, -1e9)), axis=-1)
-        likelihood = ops.where(low[:, 0] == high[:, 0], exact, within)
-
-        expected = ops.sum(ops.exp(log_p) * ages, axis=-1, keepdims=True)
-        outside = ops.maximum(low - expected, 0.0) + ops.maximum(expected - high, 0.0)
-        curvature = log_p[:, 2:] - 2 * log_p[:, 1:-1] + log_p[:, :-2]
-        loss = likelihood + self.distance * outside[:, 0]
-        loss = loss + self.smoothness * ops.sum(ops.square(curvature), axis=-1)
-        return ops.where(known, loss, ops.zeros_like(loss))
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {
-            **super().get_config(),
-            "years": self.years,
-            "sigma": self.sigma,
-            "distance": self.distance,
-            "smoothness": self.smoothness,
-        }
+    expected = ops.sum(ops.exp(log_p) * ages, axis=-1, keepdims=True)
+    outside = ops.maximum(low - expected, 0.0) + ops.maximum(expected - high, 0.0)
+    curvature = log_p[:, 2:] - 2 * log_p[:, 1:-1] + log_p[:, :-2]
+    loss = likelihood + distance * outside[:, 0]
+    loss = loss + smoothness * ops.sum(ops.square(curvature), axis=-1)
+    return ops.where(known, loss, ops.zeros_like(loss))
 
 
-@keras.saving.register_keras_serializable("agegender")
-class GenderLoss(keras.losses.Loss):  # type: ignore[misc]
-    """Binary cross-entropy on a logit, zero where the label is NaN.
+def binary(labels: Any, logits: Any, *, smoothing: float = 0.0) -> Any:
+    """Binary cross-entropy on a logit.
 
     Parameters
     ----------
+    labels
+        (N, 1): 1 yes, 0 no, NaN unknown.
+    logits
+        (N, 1), positive for yes.
     smoothing
         Share of each label moved to the other side: some labels are wrong.
+
+    Returns
+    -------
+    tensor
+        (N,), zero where the label is unknown.
     """
+    unknown = ops.isnan(labels)
+    label = ops.where(unknown, ops.zeros_like(labels), labels)
+    label = label * (1 - smoothing) + smoothing / 2
+    loss = ops.binary_crossentropy(label, logits, from_logits=True)
+    return ops.where(unknown, ops.zeros_like(loss), loss)[:, 0]
 
-    def __init__(self, smoothing: float = 0.05, name: str = "gender", **kwargs: Any) -> None:
-        super().__init__(name=name, **kwargs)
-        self.smoothing = smoothing
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
-        """Return (N,) losses of labels (N, 1) 1 female, 0 male, NaN unknown; logits (N, 1)."""
-        unknown = ops.isnan(y_true)
-        label = ops.where(unknown, ops.zeros_like(y_true), y_true)
-        label = label * (1 - self.smoothing) + self.smoothing / 2
-        loss = ops.binary_crossentropy(label, y_pred, from_logits=True)
-        return ops.where(unknown, ops.zeros_like(loss), loss)[:, 0]
+def categorical(labels: Any, logits: Any, *, smoothing: float = 0.0) -> Any:
+    """Cross-entropy of one class among K.
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {**super().get_config(), "smoothing": self.smoothing}
+    Parameters
+    ----------
+    labels
+        (N, 1): index of the class, NaN unknown.
+    logits
+        (N, K).
+    smoothing
+        Share of each label spread evenly over all classes (Szegedy et al., CVPR 2016).
+
+    Returns
+    -------
+    tensor
+        (N,), zero where the label is unknown.
+    """
+    unknown = ops.isnan(labels[:, 0])
+    label = ops.where(unknown, ops.zeros_like(labels[:, 0]), labels[:, 0])
+    log_p = ops.log_softmax(logits, axis=-1)
+    wanted = ops.one_hot(ops.cast(label, "int32"), logits.shape[-1], dtype=log_p.dtype)
+    wanted = wanted * (1 - smoothing) + smoothing / logits.shape[-1]
+    loss = -ops.sum(wanted * log_p, axis=-1)
+    return ops.where(unknown, ops.zeros_like(loss), loss)

@@ -18,9 +18,11 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from trainer.data.faces import Faces, plain_views
-from trainer.evaluation.predictions import Predictions, logits
+from trainer.config import Config
+from trainer.data.faces import Faces
+from trainer.evaluation.predictions import Predictions
 from trainer.evaluation.report import each_dataset, figures
+from trainer.models import heads, recipes
 
 
 class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
@@ -142,16 +144,17 @@ class Bar(keras.callbacks.Callback):  # type: ignore[misc]
 class Validate(keras.callbacks.Callback):  # type: ignore[misc]
     """Adds figures on held-out faces to the log every few epochs."""
 
-    def __init__(self, faces: Faces, size: int, every: int) -> None:
+    def __init__(self, faces: Faces, config: Config, every: int) -> None:
         super().__init__()
-        self.faces, self.every = faces, every
-        self.images = plain_views(faces, size)
+        self.faces, self.config, self.every = faces, config, every
+        self.heads = heads.of(config)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Predict, and extend `logs` for the callbacks that follow."""
         if logs is None or ((epoch + 1) % self.every and epoch + 1 != self.params["epochs"]):
             return
-        found = Predictions.from_logits(*logits(self.model, self.images, mirror=False))
+        answers = recipes.outputs(self.model, self.faces, self.config)
+        found = Predictions.from_outputs(self.heads, answers)
         for name, faces, said in each_dataset(self.faces, found):
             part = figures(faces, said)
             shown = {"mae": part.get("mae"), "gender": part.get("gender")}

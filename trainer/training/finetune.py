@@ -1,4 +1,4 @@
-"""Supervised training of the age and gender heads and the encoder beneath them."""
+"""Supervised training of the heads and the network beneath them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import keras
 from trainer.config import Config
 from trainer.data.batches import FaceBatches
 from trainer.data.faces import Faces
-from trainer.models import estimator
-from trainer.models.losses import AgeLoss, GenderLoss
+from trainer.models import heads as head_kinds
+from trainer.models.recipes import recipe
 from trainer.run import CHECKPOINT
 from trainer.training.callbacks import Bar, Checkpoint, Log, Validate
 
@@ -22,14 +22,13 @@ def train(
     run: Path,
     encoder_weights: Path | None,
 ) -> Path:
-    """Train the estimator; continues where a killed run stopped.
-
-    AdamW (Loshchilov and Hutter, ICLR 2019) under a warmed-up cosine that ends at zero.
+    """Train a model by its recipe; continues where a killed run stopped.
 
     Parameters
     ----------
     config
-        The run's configuration.
+        The run's configuration, its heads resolved
+        (:func:`trainer.models.heads.resolve`).
     faces, held_out
         What to learn from, and what to report figures on every few epochs.
     run
@@ -43,46 +42,24 @@ def train(
         The finished model, `run`/checkpoint.keras.
     """
     keras.utils.set_random_seed(config.seed)
-    settings, size = config.train, config.model.size
-    model = estimator.build(config.model)
+    settings, system = config.train, recipe(config.recipe)
+    heads = head_kinds.of(config)
+    model = system.build(config, heads)
     if encoder_weights is not None:
         model.get_layer("encoder").load_weights(encoder_weights)
-    steps = settings.epochs * settings.steps
-    warmup = int(settings.warmup * steps)
-    model.compile(
-        keras.optimizers.AdamW(
-            keras.optimizers.schedules.CosineDecay(
-                0.0,
-                max(steps - warmup, 1),
-                alpha=0.0,
-                warmup_target=settings.learning_rate,
-                warmup_steps=warmup,
-            ),
-            weight_decay=settings.weight_decay,
-        ),
-        loss={
-            "age": AgeLoss(
-                estimator.YEARS,
-                settings.age_sigma,
-                settings.age_distance,
-                settings.age_smoothness,
-            ),
-            "gender": GenderLoss(settings.gender_smoothing),
-        },
-        loss_weights={"age": 1.0, "gender": settings.gender_weight},
-    )
+    system.compile(model, config, heads)
     checkpoint = Checkpoint(run / "train", config.seed)
     done = checkpoint.restore(model)
     batches = FaceBatches(
         faces,
-        size=size,
+        lambda face, random: system.views(face, config, random)[0],
+        {name: head.targets(faces.table) for name, head in heads.items()},
         batch_size=settings.batch_size,
         steps=settings.steps,
-        augmentation=settings.augmentation,
         seed=config.seed,
         first_epoch=done,
     )
-    validate = [Validate(held_out, size, every=5)] if held_out is not None else []
+    validate = [Validate(held_out, config, every=5)] if held_out is not None else []
     model.fit(
         batches,
         epochs=settings.epochs,
@@ -97,7 +74,7 @@ def train(
         ],
     )
     # A bare copy: others can load it without our losses.
-    finished = estimator.build(config.model)
+    finished = system.build(config, heads)
     finished.set_weights(model.get_weights())
     result = run / CHECKPOINT
     partial = run / "partial.keras"

@@ -13,9 +13,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from trainer.config import Config
-from trainer.data.faces import Faces, plain_views
-from trainer.evaluation.predictions import Predictions, logits
+from trainer.data.faces import Faces
+from trainer.evaluation.predictions import Predictions
 from trainer.evaluation.report import each_dataset, figures
+from trainer.models import heads, recipes
 from trainer.training.finetune import train
 
 STARTS = ("pretrained", "random")
@@ -67,7 +68,6 @@ def measure(
     """
     path = output / "results.csv"
     found = pd.read_csv(path) if path.exists() else pd.DataFrame(columns=KEY)
-    images = plain_views(held_out, config.model.size)
     for share in shares:
         for seed in range(1, seeds + 1):
             chosen = _choose(faces, share, seed)
@@ -83,9 +83,8 @@ def measure(
                     run,
                     encoder_weights if start == "pretrained" else None,
                 )
-                said = Predictions.from_logits(
-                    *logits(keras.saving.load_model(model), images, mirror=config.model.mirror)
-                )
+                answers = recipes.outputs(keras.saving.load_model(model), held_out, config)
+                said = Predictions.from_outputs(heads.of(config), answers)
                 row: dict[str, Any] = dict(zip(KEY, (share, start, seed), strict=True))
                 row["labels"] = len(chosen)
                 row |= {

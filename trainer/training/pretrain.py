@@ -8,9 +8,10 @@ import keras
 import numpy as np
 
 from trainer.config import Config
+from trainer.data.augment import view
 from trainer.data.batches import FaceBatches
 from trainer.data.faces import Faces
-from trainer.models import autoencoder, encoder
+from trainer.models import autoencoder, encoders
 from trainer.training.callbacks import Bar, Checkpoint, Log
 
 
@@ -38,9 +39,9 @@ def pretrain(config: Config, faces: Faces, run: Path) -> Path:
     if result.exists():
         return result
     keras.utils.set_random_seed(config.seed)
-    settings, size, channels = config.pretrain, config.model.size, config.model.channels
-    stages = encoder.stages(size, channels)
-    decoders = autoencoder.decoders(size, channels)
+    settings = config.pretrain
+    stages = encoders.stages(config.model)
+    decoders = autoencoder.decoders(config.model.size, config.model.channels)
     for number, (stage, decoder) in enumerate(zip(stages, decoders, strict=True), start=1):
         below = autoencoder.chain(stages[: number - 1], f"below{number}") if number > 1 else None
         block = settings.block if number == 1 else 1
@@ -96,10 +97,10 @@ def _fit(
         return
     batches = FaceBatches(
         faces,
-        size=config.model.size,
+        lambda face, random: view(face, config.model.size, settings.augmentation, random),
+        {},
         batch_size=settings.batch_size,
         steps=settings.steps,
-        augmentation=settings.augmentation,
         seed=config.seed,
         first_epoch=done,
     )

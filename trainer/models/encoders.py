@@ -1,11 +1,16 @@
-"""The convolutional encoder, stage by stage."""
+"""Encoders: stacks of stages that the autoencoder pretrains and the heads sit on."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import keras
 from keras import layers
+
+from agegender_vision.plugins import PluginError, Registry
+from trainer.config import ModelConfig
+from trainer.errors import InputError
 
 
 def _convolution(
@@ -49,8 +54,8 @@ def stage(index: int, size: int, channels_in: int, channels: int, *, residual: b
     return keras.Model(image, x, name=name)
 
 
-def stages(size: int, channels: Sequence[int]) -> list[keras.Model]:
-    """Return the encoder's stages, first to last.
+def residual(size: int, channels: Sequence[int]) -> list[keras.Model]:
+    """Return our encoder's stages, first to last.
 
     The first works on pixels in [-1, 1] and has no residual pair: at full resolution it
     would cost as much as all the others together.
@@ -66,3 +71,45 @@ def stages(size: int, channels: Sequence[int]) -> list[keras.Model]:
         )
         for index in range(1, len(widths))
     ]
+
+
+class Encoder(Protocol):
+    """Makes the stages of an encoder, each (N, S, S, C) -> (N, S / 2, S / 2, C')."""
+
+    def __call__(self, size: int, channels: Sequence[int]) -> list[keras.Model]:
+        """Return one model for each of `channels`.
+
+        The first takes `size` x `size` RGB pixels in [-1, 1]. All outputs are
+        non-negative, as the decoders of the autoencoder make theirs.
+        """
+
+
+encoders: Registry[Encoder] = Registry("encoder", {"residual": residual})
+"""Other packages add theirs through the entry point group `agegender.encoders`."""
+
+
+def encoder(name: str) -> Encoder:
+    """Return the encoder called `name`; raises InputError listing the names otherwise."""
+    try:
+        return encoders.get(name)
+    except PluginError as error:
+        raise InputError(str(error)) from error
+
+
+def stages(config: ModelConfig) -> list[keras.Model]:
+    """Return the stages of the encoder that is configured.
+
+    Raises
+    ------
+    InputError
+        There is no such encoder, or a stage of it does not halve its input.
+    """
+    made = encoder(config.encoder)(config.size, config.channels)
+    for number, (model, channels) in enumerate(zip(made, config.channels, strict=True), start=1):
+        side = config.size >> number
+        if model.output_shape[1:] != (side, side, channels):
+            raise InputError(
+                f"the encoder {config.encoder!r} makes {model.output_shape[1:]} in stage "
+                f"{number}, not {(side, side, channels)}: each stage must halve its input."
+            )
+    return made
