@@ -149,8 +149,9 @@ class Predictor:
         """Yield what is to be said about one file, at least one object.
 
         A face gives `file`, `box` [x, y, width, height] and `landmarks` in pixels,
-        `score`, `age`, `age_low`, `age_high` in years, `band` and `p_female`; a file
-        without one gives `faces`: 0, an unreadable file gives `error`.
+        `score`, `age`, `age_low`, `age_high` in years, `band` and `p_female`, and from a
+        model with further heads `attributes`: name to probability by class. A file without
+        a face gives `faces`: 0, an unreadable file gives `error`.
 
         Each picture of a video gives the same, with `frame`, its number from 0, and
         `time` in seconds behind `file`. The end gives `frames`, how many were looked at,
@@ -218,7 +219,7 @@ class Predictor:
         return Face(face.box, face.score, face.landmarks, estimate if judged else None)
 
     def _record(self, face: Detection, estimate: Estimate) -> Record:
-        return {
+        record: Record = {
             "box": [round(float(value), 1) for value in face.box],
             "landmarks": None
             if self._crops
@@ -230,6 +231,12 @@ class Predictor:
             "band": self._bands.labels[self._bands.likeliest(estimate)[0]],
             "p_female": round(estimate.p_female, 4),
         }
+        if estimate.attributes:
+            record["attributes"] = {
+                name: {word: round(p, 4) for word, p in answer.items()}
+                for name, answer in estimate.attributes.items()
+            }
+        return record
 
 
 def write(

@@ -94,6 +94,34 @@ def test_gender_of_a_model_whose_positive_class_is_male(folder: Path) -> None:
     assert blue.p_female == pytest.approx(1 / (1 + np.exp(2)))
 
 
+def test_further_heads_are_told_beside_age_and_gender(folder: Path) -> None:
+    graph = Graph(
+        GRAPH.inputs,
+        (*GRAPH.outputs, "hat", "colour", "height"),
+        (
+            *GRAPH.nodes,
+            *(Node("dense", name, ("mean",), {"kernel": name}) for name in ("hat", "colour")),
+            Node("dense", "height", ("mean",), {"kernel": "hat"}),
+        ),
+    )
+    weights = WEIGHTS | {"hat": np.array([[4], [0], [0]]), "colour": np.eye(3) * 2}
+    outputs = METADATA["outputs"] | {
+        "hat": {"type": "logit", "positive": "yes"},
+        "colour": {"type": "classes", "labels": ["red", "green", "blue"]},
+        "height": {"type": "metres"},  # of a later version
+    }
+    metadata = METADATA | {"outputs": outputs, "calibration": {"hat_temperature": 2}}
+    artefact.save(folder, metadata, {"estimator": graph}, weights, half_above=math.inf)
+    model = Estimator(artefact.load(folder), runtimes.get("numpy"))
+    black, red = (one.attributes for one in model.estimate(crops(BLACK, RED)))
+    assert black == {
+        "hat": {"yes": 0.5},
+        "colour": pytest.approx({"red": 1 / 3, "green": 1 / 3, "blue": 1 / 3}),
+    }
+    assert red["hat"]["yes"] == pytest.approx(1 / (1 + np.exp(-2)))
+    assert red["colour"]["red"] == pytest.approx(np.exp(2) / (np.exp(2) + 2))
+
+
 def test_a_model_may_be_shown_the_mirror_image_too(tmp_path: Path) -> None:
     # Female is what is bright at the top left.
     graph = Graph(

@@ -1,5 +1,6 @@
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -41,6 +42,10 @@ def test_nothing_is_known_of_someone_never_judged() -> None:
     assert Evidence().estimate() is UNJUDGED
     assert UNJUDGED.p_female == 0.5
     assert UNJUDGED.age_high - UNJUDGED.age_low > 75
+
+
+def test_of_a_person_nothing_is_kept_but_age_and_gender() -> None:
+    assert combined(replace(looks_like(40), attributes={"hat": {"yes": 0.9}})).attributes == {}
 
 
 @given(estimates)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +31,9 @@ class Estimate:
     first_year
         The age that the first entry of ``ages`` stands for, calibration included; each
         further entry is one year more.
+    attributes
+        What the model says besides age and gender, to those who know to ask: name to
+        probability by class, of a yes-or-no question the positive class alone.
     """
 
     ages: NDArray[np.float32]
@@ -37,6 +42,7 @@ class Estimate:
     age_high: float
     p_female: float
     first_year: float = 0.0
+    attributes: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 def summarize(ages: NDArray[np.float32], p_female: float, first_year: float = 0.0) -> Estimate:
@@ -118,6 +124,13 @@ class Estimator:
         outputs = artefact.graphs["estimator"].outputs
         self._age_output = outputs.index("age")
         self._gender_output = outputs.index("gender")
+        self._attributes = {
+            outputs.index(name): _Attribute(
+                name, _classes(about), float(calibration.get(f"{name}_temperature", 1.0))
+            )
+            for name, about in data["outputs"].items()
+            if name not in ("age", "gender") and about.get("type") in ("logit", "classes")
+        }
 
     def estimate(self, crops: NDArray[np.uint8]) -> list[Estimate]:
         """Judge aligned faces.
@@ -157,12 +170,49 @@ class Estimator:
             raise ValueError(
                 f"the age output has shape {logits.shape}, its support has {self._years} years"
             )
-        exponential = np.exp(logits - logits.max(axis=1, keepdims=True))
-        ages = exponential / exponential.sum(axis=1, keepdims=True)
+        ages = _softmax(logits)
         gender = outputs[self._gender_output].reshape(len(crops))
-        gender = self._sign * gender / self._gender_temperature
-        p_female = 0.5 * (1 + np.tanh(gender / 2))  # the sigmoid, without overflow
-        return [
+        p_female = _sigmoid(self._sign * gender / self._gender_temperature)
+        estimates = [
             summarize(distribution, float(p), self._first_year)
             for distribution, p in zip(ages, p_female, strict=True)
         ]
+        said = {
+            attribute.name: attribute.read(outputs[index])
+            for index, attribute in self._attributes.items()
+        }
+        return [
+            replace(one, attributes={name: answers[row] for name, answers in said.items()})
+            for row, one in enumerate(estimates)
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Attribute:
+    """A further output: its classes, of a yes-or-no question the positive one alone."""
+
+    name: str
+    classes: tuple[str, ...]
+    temperature: float
+
+    def read(self, output: NDArray[np.float32]) -> list[dict[str, float]]:
+        """(N, K) logits to N times probability by class."""
+        logits = output / self.temperature
+        shares = _softmax(logits) if len(self.classes) > 1 else _sigmoid(logits)
+        return [dict(zip(self.classes, map(float, row), strict=True)) for row in shares]
+
+
+def _classes(about: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(map(str, [about["positive"]] if about["type"] == "logit" else about["labels"]))
+
+
+def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    exponential = np.exp(logits - logits.max(axis=1, keepdims=True))
+    shares: NDArray[np.float32] = exponential / exponential.sum(axis=1, keepdims=True)
+    return shares
+
+
+def _sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Without overflow."""
+    shares: NDArray[np.float32] = 0.5 * (1 + np.tanh(logits / 2))
+    return shares
