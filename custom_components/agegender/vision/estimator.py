@@ -208,11 +208,12 @@ def _classes(about: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     exponential = np.exp(logits - logits.max(axis=1, keepdims=True))
-    shares: NDArray[np.float32] = exponential / exponential.sum(axis=1, keepdims=True)
+    shares: NDArray[np.float32] = np.divide(
+        exponential, exponential.sum(axis=1, keepdims=True), dtype=np.float32
+    )
     return shares
 
 
 def _sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     """Without overflow."""
-    shares: NDArray[np.float32] = 0.5 * (1 + np.tanh(logits / 2))
-    return shares
+    return np.float32(0.5) * (1 + np.tanh(logits / 2))

@@ -10,10 +10,10 @@ from __future__ import annotations
 import ctypes
 import io
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from ..graph import Graph, Node, Weights
 
 _MAGIC = 7767517  # first line of every text description
+_PIXELS = "in0"  # what ncnn's own converters call the input
 _FLOAT32 = bytes(4)  # tag before an array that may also be stored in another precision
 
 
@@ -45,18 +46,14 @@ class NcnnRuntime:
 class _NcnnNetwork:
     def __init__(self, ncnn: Any, graph: Graph, weights: Weights) -> None:
         self._ncnn = ncnn
-        graph = _numbered(graph)
-        self._input = graph.inputs[0]
+        description, stored, self._input, self._outputs = write(graph, weights)
         self._net = ncnn.Net()
         options = self._net.opt
         options.num_threads = 1
         options.use_fp16_packed = options.use_fp16_storage = options.use_fp16_arithmetic = False
         options.use_bf16_packed = options.use_bf16_storage = False
         options.use_vulkan_compute = False
-        layers, self._outputs = _translated(graph, weights)
-        blobs = len({name for layer in layers for name in layer.outputs})
-        lines = [str(_MAGIC), f"{len(layers)} {blobs}", *(layer.line for layer in layers)]
-        content = io.BytesIO(b"".join(layer.content for layer in layers))
+        content = io.BytesIO(stored)
 
         class Reader(ncnn.DataReader):  # type: ignore[misc]  # ncnn has no types
             def read(self, target: object, size: int) -> int:
@@ -64,7 +61,7 @@ class _NcnnNetwork:
                 ctypes.memmove(_address(target), part, len(part))
                 return len(part)
 
-        if self._net.load_param_mem("\n".join(lines) + "\n") or self._net.load_model(Reader()):
+        if self._net.load_param_mem(description) or self._net.load_model(Reader()):
             raise ValueError("ncnn refuses the network")
 
     def __call__(self, batch: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
@@ -89,6 +86,50 @@ class _NcnnNetwork:
         return outputs
 
 
+class Files(NamedTuple):
+    """A graph as ncnn stores it.
+
+    Attributes
+    ----------
+    description, weights
+        Content of the ``.param`` and of the ``.bin`` file.
+    input, outputs
+        Names under which an image goes in and the graph's outputs, in its order, come out.
+    """
+
+    description: str
+    weights: bytes
+    input: str
+    outputs: list[str]
+
+
+def write(graph: Graph, weights: Weights, scale: float = 1.0, offset: float = 0.0) -> Files:
+    """Return a graph as the content of ncnn's two files.
+
+    Parameters
+    ----------
+    graph, weights
+        As in an artefact. Outputs keep their names where these suit ncnn.
+    scale, offset
+        The network is given images times ``scale`` plus ``offset``.
+    """
+    graph = _named(graph)
+    layers, outputs = _translated(graph, weights)
+    given = graph.inputs[0]
+    if (scale, offset) != (1, 0):
+        scaled = f"{given}/scaled"
+        layers[:1] = [
+            _Layer("Input", (), (_PIXELS,)),
+            _Layer("BinaryOp", (_PIXELS,), (scaled,), {0: 2, 1: 1, 2: float(scale)}),
+            _Layer("BinaryOp", (scaled,), (given,), {0: 0, 1: 1, 2: float(offset)}),
+        ]
+        given = _PIXELS
+    blobs = len({name for layer in layers for name in layer.outputs})
+    lines = [str(_MAGIC), f"{len(layers)} {blobs}", *(layer.line for layer in layers), ""]
+    content = b"".join(layer.content for layer in layers)
+    return Files("\n".join(lines), content, given, outputs)
+
+
 class _Layer:
     """One line of the description, and the weights that belong to it."""
 
@@ -97,20 +138,22 @@ class _Layer:
         kind: str,
         inputs: tuple[str, ...],
         outputs: tuple[str, ...],
-        parameters: dict[int, int] | None = None,
+        parameters: Mapping[int, float] | None = None,
         content: bytes = b"",
     ) -> None:
-        settings = [f"{key}={value}" for key, value in (parameters or {}).items()]
+        # A value is a real number where it is written as one.
+        settings = [f"{key}={value!r}" for key, value in (parameters or {}).items()]
         counts = (str(len(inputs)), str(len(outputs)))
         self.line = " ".join([kind, outputs[0], *counts, *inputs, *outputs, *settings])
         self.outputs = outputs
         self.content = content
 
 
-def _numbered(graph: Graph) -> Graph:
-    """Name the tensors by numbers: in ncnn's format a space would end a name."""
+def _named(graph: Graph) -> Graph:
+    """Give tensors numbers, as a space would end a name; outputs that are words keep theirs."""
     made = [*graph.inputs, *(node.output for node in graph.nodes)]
-    number = {name: str(i) for i, name in enumerate(made)}
+    kept = {name for name in graph.outputs if name.isidentifier() and name != _PIXELS}
+    number = {name: name if name in kept else str(i) for i, name in enumerate(made)}
     nodes = (
         replace(
             node, inputs=tuple(number[name] for name in node.inputs), output=number[node.output]
