@@ -6,7 +6,7 @@ import difflib
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import tomli_w
 from pydantic import (
@@ -20,6 +20,9 @@ from pydantic import (
 
 from trainer.data.augment import Augmentation, Fraction
 from trainer.errors import InputError
+from trainer.files import atomically
+
+Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class _Section(BaseModel):
@@ -67,7 +70,21 @@ class PretrainConfig(_Section):
 
 
 class TrainConfig(_Section):
-    """The heads and the encoder beneath them, with labels."""
+    """The heads and the encoder beneath them, with labels.
+
+    Attributes
+    ----------
+    ema
+        Share that the exponential moving average of the weights keeps at each step, such as
+        0.999; 0 takes the weights as they are.
+    patience
+        Epochs without a lower loss on the held-out faces before the training stops, with the
+        weights of the best epoch; none: it goes on to the end.
+    dataset_weights
+        What the loss of a data set's faces is multiplied with, 1 where nothing is said.
+    weight_column
+        Column of the manifests with a weight of each face, for all heads; empty cells are 1.
+    """
 
     epochs: int = Field(default=50, gt=0)
     steps: int = Field(default=120, gt=0)
@@ -75,18 +92,27 @@ class TrainConfig(_Section):
     learning_rate: float = Field(default=1.5e-3, gt=0)
     warmup: Fraction = 0.05
     weight_decay: float = Field(default=0.03, ge=0)
+    ema: float = Field(default=0.0, ge=0, lt=1)
+    patience: int | None = Field(default=None, gt=0)
+    dataset_weights: dict[str, Weight] = {}
+    weight_column: str | None = None
     augmentation: Augmentation = Augmentation(
         flip=0.5, rotate=6, zoom=0.06, shift=0.03, colour=0.25, grey=0.05, blur=0.1, erase=0.1
     )
 
 
 class HeadConfig(BaseModel):
-    """A question asked about a face: its kind, the weight of its loss, the kind's options."""
+    """A question asked about a face: its kind, the weight of its loss, the kind's options.
+
+    With `class_weights` "balanced" each class (of ages, each decade) counts as much as any
+    other in all; a table gives the weights of single classes, such as {male = 1.5}.
+    """
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
     kind: str
-    weight: float = Field(default=1.0, ge=0)
+    weight: Weight = 1.0
+    class_weights: Literal["balanced"] | dict[str, Weight] | None = None
 
     @property
     def options(self) -> dict[str, Any]:
@@ -212,7 +238,30 @@ def completed(config: Config, saved: Config) -> Config:
 
 def save(config: Config, path: Path) -> None:
     """Write the resolved configuration; :func:`load` gives it back."""
-    path.write_text(tomli_w.dumps(config.model_dump(mode="json", exclude_none=True)), "utf-8")
+    text = tomli_w.dumps(config.model_dump(mode="json", exclude_none=True))
+    atomically(path, lambda partial: partial.write_text(text, "utf-8"))
+
+
+def difference(saved: Config, given: Config) -> str | None:
+    """Return the first setting in which `given` is not what `saved` is; None if none.
+
+    Classes that `saved` has found for heads that name none make no difference.
+    """
+    before, now = (
+        _flat(config.model_dump(mode="json")) for config in (saved, completed(given, saved))
+    )
+    for key in [*before, *now]:
+        if before.get(key) != now.get(key):
+            return f"{key} is {before.get(key)!r} there and {now.get(key)!r} here"
+    return None
+
+
+def _flat(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        name = f"{above}{key}"
+        flat |= _flat(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
+    return flat
 
 
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

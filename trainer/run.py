@@ -13,6 +13,7 @@ from pathlib import Path
 
 from trainer import config
 from trainer.errors import InputError
+from trainer.files import atomically
 
 CONFIG = "config.toml"
 CHECKPOINT = "checkpoint.keras"
@@ -48,10 +49,11 @@ def open_run(
     if saved.exists():
         settings = config.load(saved)
         given = path is not None or bool(overrides)
-        if given and config.completed(config.load(path, overrides), settings) != settings:
+        other = config.difference(settings, config.load(path, overrides)) if given else None
+        if other:
             msg = (
-                f"{folder}: holds a run with other settings ({saved}). Give another --run, "
-                "or leave --config and --set away to continue this one."
+                f"{folder}: holds a run with other settings ({saved}): {other}. Give another "
+                "--run, or leave --config and --set away to continue this one."
             )
             raise InputError(msg)
         if not resume:
@@ -59,10 +61,17 @@ def open_run(
             raise InputError(msg)
         return settings
     settings = config.load(path, overrides)
-    folder.mkdir(parents=True, exist_ok=True)
     _describe(settings, folder / "run.json")
     config.save(settings, saved)
     return settings
+
+
+def settings_of(
+    folder: Path, path: Path | None = None, overrides: Sequence[str] = ()
+) -> config.Config:
+    """Return the settings that :func:`open_run` would take, and write nothing."""
+    saved = folder / CONFIG
+    return config.load(saved) if saved.exists() else config.load(path, overrides)
 
 
 def _describe(settings: config.Config, path: Path) -> None:
@@ -76,7 +85,8 @@ def _describe(settings: config.Config, path: Path) -> None:
         "revision": _revision(),
         "manifests": {str(name): _sha256(name) for name in manifests},
     }
-    path.write_text(json.dumps(about, indent=1) + "\n", "utf-8")
+    text = json.dumps(about, indent=1) + "\n"
+    atomically(path, lambda partial: partial.write_text(text, "utf-8"))
 
 
 def _version(package: str) -> str | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from typer.core import TyperGroup
 
 from trainer.errors import InputError
 
@@ -25,7 +26,18 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 data_app = typer.Typer(help="Make manifests, the tables of faces that training reads.")
-export_app = typer.Typer(help="Write the model folders that the integration runs.")
+
+
+class _Export(TyperGroup):
+    """Commands that export; one that is not named is `estimator`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and args[0] not in (*self.commands, "--help"):
+            args = ["estimator", *args]
+        return super().parse_args(ctx, args)
+
+
+export_app = typer.Typer(cls=_Export, help="Write the model folders that the integration runs.")
 app.add_typer(data_app, name="data", no_args_is_help=True)
 app.add_typer(export_app, name="export", no_args_is_help=True)
 
@@ -41,8 +53,16 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", help="Override a setting: section.key=value. Repeatable."),
 ]
+LimitOption = Annotated[
+    int | None,
+    typer.Option("--limit", min=1, help="At most so many faces of each manifest and split."),
+]
 ResumeOption = Annotated[
     bool, typer.Option("--resume", help="Continue a run that was stopped or killed.")
+]
+DryRunOption = Annotated[
+    bool,
+    typer.Option("--dry-run", help="Check all, do a step on a few faces, and write nothing."),
 ]
 
 

@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trainer.cli.app import ConfigOption, ResumeOption, RunOption, SetOption, app, existing
+from trainer.cli.app import (
+    ConfigOption,
+    DryRunOption,
+    LimitOption,
+    ResumeOption,
+    RunOption,
+    SetOption,
+    app,
+    existing,
+)
 from trainer.errors import InputError
+
+if TYPE_CHECKING:
+    from trainer.config import Config
+    from trainer.data.faces import Faces
 
 
 @app.command()
@@ -17,20 +31,34 @@ def pretrain(
     run: RunOption,
     config: ConfigOption = None,
     set_: SetOption = None,
+    limit: LimitOption = None,
     resume: ResumeOption = False,
+    dry_run: DryRunOption = False,
 ) -> None:
     """Pretrain the encoder as a stacked denoising autoencoder, on faces without labels."""
-    from trainer.run import open_run
-
-    settings = open_run(run, config, set_ or [], resume=resume)
-    from trainer.data import faces
+    from trainer.run import open_run, settings_of
     from trainer.training.allocator import keep_freed_memory
-    from trainer.training.pretrain import pretrain
+    from trainer.training.cluster import joined
+    from trainer.training.pretrain import encoder_weights, pretrain
 
     keep_freed_memory()
-    manifests = [*settings.data.manifests, *settings.data.unlabeled]
-    seen = faces.load(manifests, ["train", "unlabeled"], settings.data.limit)
-    result = pretrain(settings, seen, run)
+    given = config, _settings(set_, limit)
+    if dry_run:
+        from trainer.training.dry_run import try_pretraining
+
+        _tell(try_pretraining(settings_of(run, *given)))
+        return
+    with joined() as cluster:
+        settings = cluster.first(
+            lambda: open_run(run, *given, resume=resume), lambda: settings_of(run)
+        )
+        from trainer.data import faces
+
+        result = encoder_weights(run)
+        if not result.exists():
+            manifests = [*settings.data.manifests, *settings.data.unlabeled]
+            seen = faces.load(manifests, ["train", "unlabeled"], settings.data.limit)
+            pretrain(settings, seen, run, cluster)
     typer.echo(
         f"{result}: the pretrained encoder; go on with `agegender train --run {run} --resume`"
     )
@@ -41,43 +69,55 @@ def train(
     run: RunOption,
     config: ConfigOption = None,
     set_: SetOption = None,
+    limit: LimitOption = None,
     resume: ResumeOption = False,
+    dry_run: DryRunOption = False,
     scratch: Annotated[
         bool, typer.Option("--from-scratch", help="Start the encoder from random weights.")
     ] = False,
 ) -> None:
     """Train the heads on the pretrained encoder, and calibrate them."""
-    from trainer.config import save
-    from trainer.models.recipes import outputs, recipe
-    from trainer.run import CALIBRATION, CONFIG, open_run
-
-    encoder = run / "pretrain" / "encoder.weights.h5"
-    settings = open_run(run, config, set_ or [], resume=resume)
-    scratch = scratch or not recipe(settings.recipe).pretrained
-    if not scratch and not encoder.exists():
-        raise InputError(
-            f"{encoder}: no pretrained encoder. Run `agegender pretrain --run {run}` first, or "
-            "add --from-scratch."
-        )
-    import keras
-
-    from trainer.data import faces
-    from trainer.evaluation.calibration import calibrate
-    from trainer.models import heads
+    from trainer.models.recipes import recipe
+    from trainer.run import CALIBRATION, CHECKPOINT, CONFIG, open_run, settings_of
     from trainer.training.allocator import keep_freed_memory
-    from trainer.training.finetune import train
+    from trainer.training.cluster import joined
+    from trainer.training.pretrain import encoder_weights
 
     keep_freed_memory()
-    manifests, limit = settings.data.manifests, settings.data.limit
-    held_out = faces.load(manifests, ["val"], limit)
-    seen = faces.load(manifests, ["train"], limit)
-    settings = heads.resolve(settings, seen.table)
-    save(settings, run / CONFIG)
-    result = train(settings, seen, held_out, run, None if scratch else encoder)
-    answers = outputs(keras.saving.load_model(result), held_out, settings)
-    found = calibrate(heads.of(settings), answers, held_out.table)
-    (run / CALIBRATION).write_text(json.dumps(found) + "\n", "utf-8")
-    typer.echo(f"{result}: trained; go on with `agegender evaluate {run}`")
+    given = config, _settings(set_, limit)
+    encoder = encoder_weights(run)
+    if dry_run:
+        from trainer.training.dry_run import try_training
+
+        start = encoder if encoder.exists() and not scratch else None
+        _tell(try_training(settings_of(run, *given), start))
+        return
+    with joined() as cluster:
+        settings = cluster.first(
+            lambda: open_run(run, *given, resume=resume), lambda: settings_of(run)
+        )
+        if not all((run / name).exists() for name in (CHECKPOINT, CALIBRATION)):
+            scratch = scratch or not recipe(settings.recipe).pretrained
+            if not scratch and not encoder.exists():
+                raise InputError(
+                    f"{encoder}: no pretrained encoder. Run `agegender pretrain --run {run}` "
+                    "first, or add --from-scratch."
+                )
+            from trainer.config import save
+            from trainer.data import faces
+            from trainer.models import heads
+            from trainer.training.finetune import train
+
+            manifests, few = settings.data.manifests, settings.data.limit
+            held_out = faces.load(manifests, ["val"], few)
+            seen = faces.load(manifests, ["train"], few)
+            settings = heads.resolve(settings, seen.table)
+            if cluster.chief:
+                save(settings, run / CONFIG)
+            train(settings, seen, held_out, run, None if scratch else encoder, cluster)
+            if cluster.chief:
+                _calibrate(run, settings, held_out)
+    typer.echo(f"{run / CHECKPOINT}: trained; go on with `agegender evaluate {run}`")
 
 
 @app.command("label-efficiency")
@@ -128,3 +168,27 @@ def label_efficiency(
     label_efficiency.plot(found, output / "labels.png")
     typer.echo(label_efficiency.summary(found).round(3).to_string())
     typer.echo(f"{output / 'results.csv'}, {output / 'labels.png'}: each training, and the plot")
+
+
+def _settings(set_: list[str] | None, limit: int | None) -> list[str]:
+    return [*(set_ or []), *([] if limit is None else [f"data.limit={limit}"])]
+
+
+def _tell(steps: Iterable[str]) -> None:
+    for step in steps:
+        typer.echo(step)
+    typer.echo("All of it works. Nothing was written.")
+
+
+def _calibrate(run: Path, settings: Config, held_out: Faces) -> None:
+    import keras
+
+    from trainer.evaluation.calibration import calibrate
+    from trainer.files import atomically
+    from trainer.models import heads
+    from trainer.models.recipes import outputs
+    from trainer.run import CALIBRATION, CHECKPOINT
+
+    answers = outputs(keras.saving.load_model(run / CHECKPOINT), held_out, settings)
+    found = json.dumps(calibrate(heads.of(settings), answers, held_out.table)) + "\n"
+    atomically(run / CALIBRATION, lambda partial: partial.write_text(found, "utf-8"))

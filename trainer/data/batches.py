@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import copy
+from collections.abc import Callable, Iterator, Mapping
+from typing import Self
 
 import keras
 import numpy as np
@@ -10,7 +12,7 @@ from numpy.typing import NDArray
 
 from trainer.data.faces import Faces
 
-Batch = tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]]
+Batch = tuple[NDArray[np.float32] | dict[str, NDArray[np.float32]], ...]
 View = Callable[[NDArray[np.uint8], np.random.Generator], NDArray[np.uint8]]
 """Makes one view (S, S, 3) of a face, with a source of chance."""
 
@@ -29,6 +31,8 @@ class FaceBatches(keras.utils.PyDataset):  # type: ignore[misc]
         What is seen of a face.
     targets
         Labels of all faces by head, (N, L); empty for training without labels.
+    weights
+        What each face's loss is multiplied with, by head, (N,); empty: nothing.
     batch_size, steps
         Faces per batch and batches per epoch.
     seed
@@ -45,6 +49,7 @@ class FaceBatches(keras.utils.PyDataset):  # type: ignore[misc]
         view: View,
         targets: Mapping[str, NDArray[np.float32]],
         *,
+        weights: Mapping[str, NDArray[np.float32]] | None = None,
         batch_size: int,
         steps: int,
         seed: int,
@@ -53,9 +58,11 @@ class FaceBatches(keras.utils.PyDataset):  # type: ignore[misc]
     ) -> None:
         super().__init__(workers=workers, max_queue_size=8)
         self.faces, self.view, self.targets = faces, view, targets
+        self.weights = weights or {}
         self.batch_size, self.steps = batch_size, steps
         self.seed = seed
         self.epoch = first_epoch
+        self.number, self.parts = 0, 1
 
     def __len__(self) -> int:
         return self.steps
@@ -65,12 +72,33 @@ class FaceBatches(keras.utils.PyDataset):  # type: ignore[misc]
         self.epoch += 1
 
     def __getitem__(self, index: int) -> Batch:
-        """Return ((B, S, S, 3) float32 in [0, 255], {name of a head: labels (B, L)})."""
-        random = np.random.default_rng((self.seed, self.epoch, index))
+        """Return ((B, S, S, 3) float32 in [0, 255], {name of a head: labels (B, L)}).
+
+        With weights there is a third item, {name of a head: (B,)}.
+        """
         chosen = self._draw((self.epoch * self.steps + index) * self.batch_size)
+        chosen = np.array_split(chosen, self.parts)[self.number]
+        seeds = (self.seed, self.epoch, index)
+        random = np.random.default_rng((*seeds, self.number) if self.number else seeds)
         views = [self.view(self.faces.images[i], random) for i in chosen]
-        labels = {name: target[chosen] for name, target in self.targets.items()}
-        return np.stack(views).astype(np.float32), labels
+        labels, weights = (
+            {name: values[chosen] for name, values in of_all.items()}
+            for of_all in (self.targets, self.weights)
+        )
+        images = np.stack(views).astype(np.float32)
+        return (images, labels, weights) if weights else (images, labels)
+
+    def part(self, number: int, parts: int) -> Self:
+        """Return the same stream with part `number`, from 0, of each batch alone."""
+        part = copy.copy(self)
+        part.number, part.parts = number, parts
+        return part
+
+    def endless(self) -> Iterator[Batch]:
+        """Yield this and all later epochs' batches."""
+        while True:
+            yield from (self[index] for index in range(len(self)))
+            self.on_epoch_end()
 
     def _draw(self, start: int) -> NDArray[np.int64]:
         positions = np.arange(start, start + self.batch_size)

@@ -56,8 +56,10 @@ class Faces:
         )
 
 
-def load(manifests: Sequence[Path], splits: Sequence[str], limit: int | None = None) -> Faces:
-    """Decode the faces of some splits of some manifests.
+def rows(
+    manifests: Sequence[Path], splits: Sequence[str], limit: int | None = None
+) -> pd.DataFrame:
+    """Return the rows of some splits of some manifests, with the column `dataset`.
 
     Parameters
     ----------
@@ -71,8 +73,7 @@ def load(manifests: Sequence[Path], splits: Sequence[str], limit: int | None = N
     Raises
     ------
     InputError
-        A manifest is wrong, no row is left, or an image cannot be read; the message
-        names the file.
+        A manifest is wrong, or no row is left.
     """
     tables = []
     for path in manifests:
@@ -87,6 +88,19 @@ def load(manifests: Sequence[Path], splits: Sequence[str], limit: int | None = N
         names = ", ".join(str(path) for path in manifests)
         msg = f"{names}: no row has a split among {', '.join(splits)}."
         raise InputError(msg)
+    return table
+
+
+def load(manifests: Sequence[Path], splits: Sequence[str], limit: int | None = None) -> Faces:
+    """Decode the faces of :func:`rows`.
+
+    Raises
+    ------
+    InputError
+        A manifest is wrong, no row is left, or an image cannot be read; the message
+        names the file.
+    """
+    table = rows(manifests, splits, limit)
     images = np.empty((len(table), STORED_SIDE, STORED_SIDE, 3), np.uint8)
     with ThreadPoolExecutor() as pool:
         decoded = pool.map(_decode, table["file"])

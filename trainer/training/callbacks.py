@@ -1,10 +1,12 @@
-"""What happens beside the gradient steps: checkpoints, progress, validation."""
+"""What happens beside the gradient steps: progress, logs, averages, validation, stopping."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import keras
 import numpy as np
@@ -17,62 +19,35 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.summary.writer.record_writer import RecordWriter
 
 from trainer.config import Config
 from trainer.data.faces import Faces
+from trainer.errors import InputError
 from trainer.evaluation.predictions import Predictions
 from trainer.evaluation.report import each_dataset, figures
-from trainer.models import heads, recipes
+from trainer.files import atomically, writing
+from trainer.models import recipes
+from trainer.models.heads import Head
+from trainer.training.checkpoint import save_weights
+
+VALIDATION = "val_loss"
+"""The log's column with the loss on held-out faces."""
 
 
-class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
-    """Saves weights and optimizer state after every epoch, so that kill -9 loses one epoch.
-
-    The file's name holds the number of finished epochs; it appears by renaming, so that a
-    half-written file is never found. Dropout and noise are reseeded from (seed, epoch)
-    as each epoch starts: their state need not be saved to resume identically.
-    """
-
-    def __init__(self, folder: Path, seed: int) -> None:
-        super().__init__()
-        self.folder, self.seed = folder, seed
-        folder.mkdir(parents=True, exist_ok=True)
-
-    def finished_epochs(self) -> int:
-        """Return how many epochs the newest checkpoint has behind it; 0 without one."""
-        return max((int(path.name.split(".")[0]) for path in self._files()), default=0)
-
-    def restore(self, model: keras.Model) -> int:
-        """Load the newest checkpoint into a compiled model; return the finished epochs."""
-        epochs = self.finished_epochs()
-        if epochs:
-            model.optimizer.build(model.trainable_variables)
-            model.load_weights(self._path(epochs))
-        return epochs
-
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Reseed every source of chance inside the model."""
-        del logs
-        states = [v for v in self.model.variables if v.path.endswith("seed_generator_state")]
-        for number, state in enumerate(states):
-            words = np.random.default_rng((self.seed, epoch, number)).integers(0, 2**31, 2)
-            state.assign(words.astype(str(state.dtype)))
+class Finite(keras.callbacks.Callback):  # type: ignore[misc]
+    """Ends a training whose loss is not a number any more, before anything is saved."""
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Write the checkpoint, then drop older ones."""
-        del logs
-        older = self._files()
-        partial = self.folder / "partial.weights.h5"
-        self.model.save_weights(partial)
-        partial.replace(self._path(epoch + 1))
-        for path in older:
-            path.unlink(missing_ok=True)
-
-    def _files(self) -> list[Path]:
-        return [p for p in self.folder.glob("*.weights.h5") if p.name[0].isdigit()]
-
-    def _path(self, epochs: int) -> Path:
-        return self.folder / f"{epochs:05d}.weights.h5"
+        """Raise InputError if so."""
+        if logs is not None and not np.isfinite(logs["loss"]):
+            msg = (
+                f"epoch {epoch + 1}: the loss is {logs['loss']}, the training has diverged. "
+                "Begin another run with a lower learning_rate."
+            )
+            raise InputError(msg)
 
 
 class Log(keras.callbacks.Callback):  # type: ignore[misc]
@@ -88,9 +63,34 @@ class Log(keras.callbacks.Callback):  # type: ignore[misc]
         if self.path.exists():
             before = pd.read_csv(self.path)
             row = pd.concat([before[before["epoch"] <= epoch], row])
-        partial = self.path.with_suffix(".partial")
-        row.to_csv(partial, index=False)
-        partial.replace(self.path)
+        atomically(self.path, lambda partial: row.to_csv(partial, index=False))
+
+
+class TensorBoard(keras.callbacks.Callback):  # type: ignore[misc]
+    """The figures of every epoch as TensorBoard reads them, without TensorFlow.
+
+    Keras' own callback needs TensorFlow; TensorBoard's writer has a thread that a full disk
+    stops, and what is logged next waits for it for ever.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        # A file for each process: one that was killed may have left a torn record behind.
+        self.path = folder / f"events.out.tfevents.{time.time_ns()}"
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Append the epoch's figures."""
+        values = [Summary.Value(tag=name, simple_value=x) for name, x in (logs or {}).items()]
+        with writing(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("ab") as file:
+                records = RecordWriter(file)
+                for event in (
+                    *([] if file.tell() else [Event(file_version="brain.Event:2")]),
+                    Event(step=epoch + 1, summary=Summary(value=values)),
+                ):
+                    event.wall_time = time.time()
+                    records.write(event.SerializeToString())
 
 
 class Bar(keras.callbacks.Callback):  # type: ignore[misc]
@@ -107,13 +107,22 @@ class Bar(keras.callbacks.Callback):  # type: ignore[misc]
             TimeElapsedColumn(),
             TimeRemainingColumn(),
         )
-        self.started = self.images = 0.0
+        self.started = self.images = self.speed = 0.0
 
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+    def __enter__(self) -> Self:
         """Show the bar."""
-        del logs
         self.task = self.progress.add_task(self.title, loss=np.nan, speed=0.0, total=None)
         self.progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Leave the bar on the screen, also of a training that failed."""
+        self.progress.stop()
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Place the bar, also after a resume."""
@@ -127,33 +136,95 @@ class Bar(keras.callbacks.Callback):  # type: ignore[misc]
         """Advance the bar."""
         del batch
         self.images += self.batch_size
-        speed = self.images / max(time.monotonic() - self.started, 1e-6)
-        self.progress.update(self.task, advance=1, speed=speed, loss=(logs or {}).get("loss", 0))
+        self.speed = self.images / max(time.monotonic() - self.started, 1e-6)
+        loss = (logs or {}).get("loss", 0)
+        self.progress.update(self.task, advance=1, speed=self.speed, loss=loss)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Print the epoch's figures, which a log file keeps when the bar is gone."""
         shown = "  ".join(f"{key} {value:.4g}" for key, value in (logs or {}).items())
+        shown += f"  {self.speed:.0f} images/s"
         self.progress.console.print(f"{self.title} epoch {epoch + 1}: {shown}", highlight=False)
 
-    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        """Leave the finished bar on the screen."""
+
+class Average(keras.callbacks.Callback):  # type: ignore[misc]
+    """Keeps a second model at the exponential moving average of the trained one.
+
+    All weights are averaged, the statistics of the normalisation among them: Keras' own
+    average leaves these out, and averaged weights do not fit them. In the first steps the
+    average is over fewer steps, (1 + t) / (10 + t) at step t.
+
+    Parameters
+    ----------
+    into
+        The second model, of the same architecture; it begins at the weights it has.
+    decay
+        Share of the average that stays at each step; 0 copies the weights as they are.
+    """
+
+    def __init__(self, into: keras.Model, decay: float) -> None:
+        super().__init__()
+        self.into, self.decay = into, decay
+        self.weights = [np.array(weight) for weight in into.get_weights()]
+        self.epoch = 0
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Know which step it is, also after a resume."""
         del logs
-        self.progress.stop()
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Move the average a little."""
+        del logs
+        if not self.decay:
+            return
+        step = self.epoch * self.params["steps"] + batch
+        share = 1 - min(self.decay, (1 + step) / (10 + step))
+        for average, weight in zip(self.weights, self.model.get_weights(), strict=True):
+            np.add(average, share * (weight - average), out=average)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Give the average to the second model."""
+        del epoch, logs
+        self.into.set_weights(self.weights if self.decay else self.model.get_weights())
 
 
 class Validate(keras.callbacks.Callback):  # type: ignore[misc]
-    """Adds figures on held-out faces to the log every few epochs."""
+    """Adds loss and figures on held-out faces to the log every few epochs.
 
-    def __init__(self, faces: Faces, config: Config, every: int) -> None:
+    Parameters
+    ----------
+    judged
+        The model that is shown the faces: see :class:`Average`.
+    faces, config, heads
+        The held-out faces, the run's settings and heads.
+    every
+        Epochs from one validation to the next; the last epoch always has one.
+    """
+
+    def __init__(
+        self,
+        judged: keras.Model,
+        faces: Faces,
+        config: Config,
+        heads: Mapping[str, Head],
+        every: int,
+    ) -> None:
         super().__init__()
-        self.faces, self.config, self.every = faces, config, every
-        self.heads = heads.of(config)
+        self.judged, self.faces, self.config = judged, faces, config
+        self.heads, self.every = heads, every
+        self.targets = {name: head.targets(faces.table) for name, head in heads.items()}
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Predict, and extend `logs` for the callbacks that follow."""
         if logs is None or ((epoch + 1) % self.every and epoch + 1 != self.params["epochs"]):
             return
-        answers = recipes.outputs(self.model, self.faces, self.config)
+        answers = recipes.outputs(self.judged, self.faces, self.config)
+        logs[VALIDATION] = sum(
+            self.config.heads[name].weight
+            * float(keras.ops.mean(head.loss(self.targets[name], answers[name])))
+            for name, head in self.heads.items()
+        )
         found = Predictions.from_outputs(self.heads, answers)
         for name, faces, said in each_dataset(self.faces, found):
             part = figures(faces, said)
@@ -161,3 +232,42 @@ class Validate(keras.callbacks.Callback):  # type: ignore[misc]
             if "mae" not in part:
                 shown["band"] = part.get("fairface_exact")
             logs |= {f"{name}_{key}": value for key, value in shown.items() if value is not None}
+
+
+class EarlyStopping(keras.callbacks.Callback):  # type: ignore[misc]
+    """Stops when the loss on held-out faces has not fallen for a while, and keeps the best.
+
+    What it knows it reads from the log, so that a resumed run stops where the uninterrupted
+    one does; Keras' own callback forgets with its process.
+
+    Parameters
+    ----------
+    judged
+        The model that the validation saw.
+    log
+        The CSV of :class:`Log`, with a validation in every epoch.
+    patience
+        Epochs without a lower loss before the training stops.
+    best
+        File for the judged model's weights after the best epoch.
+    """
+
+    def __init__(self, judged: keras.Model, log: Path, patience: int, best: Path) -> None:
+        super().__init__()
+        self.judged, self.log, self.patience, self.best = judged, log, patience, best
+
+    def due(self, epochs: int) -> bool:
+        """Return whether training stops after so many finished epochs."""
+        return bool(epochs) and epochs - self._best_epoch(epochs) >= self.patience
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Keep the weights of the best epoch so far, or stop."""
+        del logs
+        if self._best_epoch(epoch + 1) == epoch + 1:
+            save_weights(self.judged, self.best)
+        self.model.stop_training = self.due(epoch + 1)
+
+    def _best_epoch(self, epochs: int) -> int:
+        log = pd.read_csv(self.log)
+        log = log[log["epoch"] <= epochs]
+        return int(log["epoch"].to_numpy()[np.nanargmin(log[VALIDATION])])

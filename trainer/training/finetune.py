@@ -9,10 +9,22 @@ import keras
 from trainer.config import Config
 from trainer.data.batches import FaceBatches
 from trainer.data.faces import Faces
+from trainer.files import atomically
 from trainer.models import heads as head_kinds
 from trainer.models.recipes import recipe
 from trainer.run import CHECKPOINT
-from trainer.training.callbacks import Bar, Checkpoint, Log, Validate
+from trainer.training.callbacks import (
+    Average,
+    Bar,
+    EarlyStopping,
+    Finite,
+    Log,
+    TensorBoard,
+    Validate,
+)
+from trainer.training.checkpoint import Checkpoint, Reseed, load_weights
+from trainer.training.cluster import Cluster
+from trainer.training.weights import face_weights
 
 
 def train(
@@ -21,6 +33,7 @@ def train(
     held_out: Faces | None,
     run: Path,
     encoder_weights: Path | None,
+    cluster: Cluster | None = None,
 ) -> Path:
     """Train a model by its recipe; continues where a killed run stopped.
 
@@ -30,54 +43,71 @@ def train(
         The run's configuration, its heads resolved
         (:func:`trainer.models.heads.resolve`).
     faces, held_out
-        What to learn from, and what to report figures on every few epochs.
+        What to learn from, and what to report figures on every few epochs, or in every one
+        where they decide when to stop.
     run
         The run's folder; checkpoints are kept in its subfolder `train`.
     encoder_weights
         What :func:`trainer.training.pretrain.pretrain` made; None starts from chance.
+    cluster
+        Who trains; None: this process alone.
 
     Returns
     -------
     pathlib.Path
         The finished model, `run`/checkpoint.keras.
     """
+    result = run / CHECKPOINT
+    if result.exists():
+        return result
     keras.utils.set_random_seed(config.seed)
+    cluster = cluster or Cluster()
     settings, system = config.train, recipe(config.recipe)
     heads = head_kinds.of(config)
-    model = system.build(config, heads)
-    if encoder_weights is not None:
-        model.get_layer("encoder").load_weights(encoder_weights)
-    system.compile(model, config, heads)
-    checkpoint = Checkpoint(run / "train", config.seed)
-    done = checkpoint.restore(model)
-    batches = FaceBatches(
-        faces,
-        lambda face, random: system.views(face, config, random)[0],
-        {name: head.targets(faces.table) for name, head in heads.items()},
-        batch_size=settings.batch_size,
-        steps=settings.steps,
-        seed=config.seed,
-        first_epoch=done,
-    )
-    validate = [Validate(held_out, config, every=5)] if held_out is not None else []
-    model.fit(
-        batches,
-        epochs=settings.epochs,
-        initial_epoch=done,
-        verbose=0,
-        shuffle=False,
-        callbacks=[
-            *validate,
-            Bar("train", settings.batch_size),
-            Log(run / "train.csv"),
-            checkpoint,
-        ],
-    )
     # A bare copy: others can load it without our losses.
     finished = system.build(config, heads)
-    finished.set_weights(model.get_weights())
-    result = run / CHECKPOINT
-    partial = run / "partial.keras"
-    finished.save(partial)
-    partial.replace(result)
+    checkpoint = Checkpoint(run / "train", config, finished if settings.ema else None)
+    with cluster.scope():
+        keras.utils.set_random_seed(config.seed)
+        model = system.build(config, heads)
+        if encoder_weights is not None:
+            load_weights(model.get_layer("encoder"), encoder_weights)
+        system.compile(model, config, heads)
+        done = checkpoint.restore(model)
+    if not (done and settings.ema):
+        finished.set_weights(model.get_weights())
+    log, best = run / "train.csv", run / "train" / "best.weights.h5"
+    stopping = None
+    if settings.patience and held_out is not None:
+        stopping = EarlyStopping(finished, log, settings.patience, best)
+    callbacks: list[keras.callbacks.Callback] = [Reseed(config.seed)]
+    with Bar("train", settings.batch_size) as bar:
+        if cluster.chief:
+            callbacks += [Finite(), Average(finished, settings.ema)]
+            if held_out is not None:
+                every = 1 if stopping else 5
+                callbacks.append(Validate(finished, held_out, config, heads, every))
+            callbacks += [bar, Log(log), TensorBoard(run / "tensorboard" / "train")]
+            callbacks += [stopping, checkpoint] if stopping else [checkpoint]
+        cluster.fit(
+            model,
+            FaceBatches(
+                faces,
+                lambda face, random: system.views(face, config, random)[0],
+                {name: head.targets(faces.table) for name, head in heads.items()},
+                weights=face_weights(config, heads, faces.table),
+                batch_size=settings.batch_size,
+                steps=settings.steps,
+                seed=config.seed,
+                first_epoch=done,
+            ),
+            epochs=done if stopping and stopping.due(done) else settings.epochs,
+            done=done,
+            callbacks=callbacks,
+        )
+    if cluster.chief:
+        if stopping:
+            load_weights(finished, best)
+        atomically(result, finished.save)
+    cluster.wait()
     return result

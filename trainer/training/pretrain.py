@@ -11,11 +11,19 @@ from trainer.config import Config
 from trainer.data.augment import view
 from trainer.data.batches import FaceBatches
 from trainer.data.faces import Faces
+from trainer.files import atomically
 from trainer.models import autoencoder, encoders
-from trainer.training.callbacks import Bar, Checkpoint, Log
+from trainer.training.callbacks import Bar, Finite, Log, TensorBoard
+from trainer.training.checkpoint import Checkpoint, Reseed, save_weights
+from trainer.training.cluster import Cluster
 
 
-def pretrain(config: Config, faces: Faces, run: Path) -> Path:
+def encoder_weights(run: Path) -> Path:
+    """Return where a run's pretrained encoder is, once it is finished."""
+    return run / "pretrain" / "encoder.weights.h5"
+
+
+def pretrain(config: Config, faces: Faces, run: Path, cluster: Cluster | None = None) -> Path:
     """Train the stacked denoising autoencoder; continues where a killed run stopped.
 
     Each stage learns to rebuild its own clean input while the stages below stay frozen
@@ -29,40 +37,47 @@ def pretrain(config: Config, faces: Faces, run: Path) -> Path:
         Labels are ignored.
     run
         The run's folder; everything is kept in its subfolder `pretrain`.
+    cluster
+        Who trains; None: this process alone.
 
     Returns
     -------
     pathlib.Path
         The encoder's weights, `run`/pretrain/encoder.weights.h5.
     """
-    result = run / "pretrain" / "encoder.weights.h5"
+    result = encoder_weights(run)
     if result.exists():
         return result
-    keras.utils.set_random_seed(config.seed)
+    cluster = cluster or Cluster()
+    with cluster.scope():
+        keras.utils.set_random_seed(config.seed)
+        stages = encoders.stages(config.model)
+        decoders = autoencoder.decoders(config.model.size, config.model.channels)
     settings = config.pretrain
-    stages = encoders.stages(config.model)
-    decoders = autoencoder.decoders(config.model.size, config.model.channels)
     for number, (stage, decoder) in enumerate(zip(stages, decoders, strict=True), start=1):
-        below = autoencoder.chain(stages[: number - 1], f"below{number}") if number > 1 else None
-        block = settings.block if number == 1 else 1
-        model = autoencoder.DenoisingAutoencoder(below, _corruption(config, block), stage, decoder)
-        _fit(model, config, faces, run, f"stage{number}", settings.stage_epochs)
+        with cluster.scope():
+            below = (
+                autoencoder.chain(stages[: number - 1], f"below{number}") if number > 1 else None
+            )
+            corruption = _corruption(config, settings.block if number == 1 else 1)
+            model = autoencoder.DenoisingAutoencoder(below, corruption, stage, decoder)
+        _fit(model, config, faces, run, f"stage{number}", settings.stage_epochs, cluster)
     for stage in stages:
         stage.trainable = True
-    stack = autoencoder.chain(stages, "encoder")
-    model = autoencoder.DenoisingAutoencoder(
-        None,
-        _corruption(config, settings.block),
-        stack,
-        autoencoder.chain(decoders[::-1], "decoder"),
-    )
-    _fit(model, config, faces, run, "stack", settings.stack_epochs)
-    partial = result.with_name("partial.weights.h5")
-    stack.save_weights(partial)
-    partial.replace(result)
-    autoencoder.chain([*stages, *decoders[::-1]], "autoencoder").save(
-        result.with_name("autoencoder.keras")
-    )
+    with cluster.scope():
+        stack = autoencoder.chain(stages, "encoder")
+        model = autoencoder.DenoisingAutoencoder(
+            None,
+            _corruption(config, settings.block),
+            stack,
+            autoencoder.chain(decoders[::-1], "decoder"),
+        )
+    _fit(model, config, faces, run, "stack", settings.stack_epochs, cluster)
+    if cluster.chief:
+        whole = autoencoder.chain([*stages, *decoders[::-1]], "autoencoder")
+        atomically(result.with_name("autoencoder.keras"), whole.save)
+        save_weights(stack, result)
+    cluster.wait()
     return result
 
 
@@ -72,27 +87,34 @@ def _corruption(config: Config, block: int) -> autoencoder.Corruption:
 
 
 def _fit(
-    model: keras.Model, config: Config, faces: Faces, run: Path, name: str, epochs: int
+    model: keras.Model,
+    config: Config,
+    faces: Faces,
+    run: Path,
+    name: str,
+    epochs: int,
+    cluster: Cluster,
 ) -> None:
     settings = config.pretrain
     if not epochs:
         return
-    model.compile(
-        keras.optimizers.AdamW(
-            keras.optimizers.schedules.CosineDecay(
-                0.0,
-                epochs * settings.steps,
-                warmup_target=settings.learning_rate,
-                warmup_steps=settings.steps // 4,
-            )
-        ),
-        # XLA is slower than plain kernels for transposed convolutions on a CPU.
-        jit_compile=False,
-    )
-    # One forward pass makes every variable, which restoring a checkpoint needs.
-    model(np.zeros((1, config.model.size, config.model.size, 3), np.float32))
-    checkpoint = Checkpoint(run / "pretrain" / name, config.seed)
-    done = checkpoint.restore(model)
+    checkpoint = Checkpoint(run / "pretrain" / name, config)
+    with cluster.scope():
+        model.compile(
+            keras.optimizers.AdamW(
+                keras.optimizers.schedules.CosineDecay(
+                    0.0,
+                    epochs * settings.steps,
+                    warmup_target=settings.learning_rate,
+                    warmup_steps=settings.steps // 4,
+                )
+            ),
+            # XLA is slower than plain kernels for transposed convolutions on a CPU.
+            jit_compile=False,
+        )
+        # One forward pass makes every variable, which restoring a checkpoint needs.
+        model(np.zeros((1, config.model.size, config.model.size, 3), np.float32))
+        done = checkpoint.restore(model)
     if done >= epochs:
         return
     batches = FaceBatches(
@@ -104,15 +126,10 @@ def _fit(
         seed=config.seed,
         first_epoch=done,
     )
-    model.fit(
-        batches,
-        epochs=epochs,
-        initial_epoch=done,
-        verbose=0,
-        shuffle=False,
-        callbacks=[
-            Bar(f"pretrain {name}", settings.batch_size),
-            Log(run / "pretrain" / f"{name}.csv"),
-            checkpoint,
-        ],
-    )
+    callbacks: list[keras.callbacks.Callback] = [Reseed(config.seed)]
+    with Bar(f"pretrain {name}", settings.batch_size) as bar:
+        if cluster.chief:
+            log = Log(run / "pretrain" / f"{name}.csv")
+            curves = TensorBoard(run / "tensorboard" / f"pretrain-{name}")
+            callbacks += [Finite(), bar, log, curves, checkpoint]
+        cluster.fit(model, batches, epochs=epochs, done=done, callbacks=callbacks)
