@@ -16,7 +16,7 @@ from agegender_vision.frame import read
 from agegender_vision.runtime import ACCELERATORS, runtimes
 from trainer.data import faces
 from trainer.data.geometry import aligned
-from trainer.export.artefact import PARITY
+from trainer.export.formats import PARITY
 from trainer.models.heads import probabilities
 from trainer.run import CHECKPOINT
 

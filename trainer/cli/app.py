@@ -31,13 +31,16 @@ data_app = typer.Typer(help="Make manifests, the tables of faces that training r
 class _Export(TyperGroup):
     """Commands that export; one that is not named is `estimator`."""
 
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if args and args[0] not in (*self.commands, "--help"):
-            args = ["estimator", *args]
-        return super().parse_args(ctx, args)
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        given = args if args[0] in self.commands else ["estimator", *args]
+        return super().resolve_command(ctx, given)
 
 
-export_app = typer.Typer(cls=_Export, help="Write the model folders that the integration runs.")
+export_app = typer.Typer(
+    cls=_Export,
+    context_settings={"ignore_unknown_options": True},  # they are `estimator`'s
+    help="Write trained models for the integration, and for other programs.",
+)
 app.add_typer(data_app, name="data", no_args_is_help=True)
 app.add_typer(export_app, name="export", no_args_is_help=True)
 

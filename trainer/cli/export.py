@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from trainer.cli.app import existing, export_app, trained
 from trainer.errors import InputError
@@ -15,42 +16,45 @@ from trainer.errors import InputError
 @export_app.command("estimator")
 def export_estimator(
     run: Annotated[Path, typer.Argument(help="A finished run.")],
-    output: Annotated[Path, typer.Argument(help="Folder for model.json and weights.npz.")],
+    output: Annotated[Path, typer.Argument(help="Folder for the exported files.")],
+    to: Annotated[
+        str, typer.Option("--to", help="artefact, litert, litert-int8, onnx, ncnn; any of them.")
+    ] = "artefact",
     licence: Annotated[str, typer.Option(help="Terms of the model, for its users.")] = "Apache-2.0",
+    manifest: Annotated[
+        list[Path] | None,
+        typer.Option(help="Compare on other faces than the run's own. Repeatable."),
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Compare on so many of each manifest.")] = 300,
     bare: Annotated[
-        bool, typer.Option("--bare", help="Only these two, not checkpoint, figures and card.")
+        bool, typer.Option("--bare", help="Only the files, not checkpoint, figures and card.")
     ] = False,
 ) -> None:
-    """Write a trained model as an artefact, and check that it answers as Keras does."""
+    """Write a trained model in one or more formats, each compared with Keras on real faces.
+
+    The `artefact` is what the integration runs. The table, also in OUTPUT/parity.json, gives
+    the largest difference in a probability, what the mean error of age changes by, and the
+    time for one view of a face on one thread. The word `estimator` may be left out.
+    """
     from trainer.data import faces
     from trainer.evaluation.card import card
-    from trainer.export.artefact import ExportError, export
+    from trainer.export import formats
+    from trainer.export.artefact import ExportError
     from trainer.models import heads
     from trainer.run import CALIBRATION, CHECKPOINT, CONFIG, METRICS
 
+    names = formats.parse(to)
     settings, network, temperatures = trained(run)
-    sample = faces.load(settings.data.manifests, ["val"], limit=100)
-    sources = [*settings.data.manifests, *settings.data.unlabeled]
-    description = {
-        "name": settings.model.name,
-        "licence": licence,
-        "training_data": [path.name for path in sources],
-    }
-    images = faces.plain_views(sample, settings.model.size).astype("uint8")
+    seen = faces.load(settings.data.manifests, ["train"], limit=100)
+    held_out = faces.load(manifest or settings.data.manifests, ["val"], limit)
+    model = formats.Trained(settings, network, heads.of(settings), temperatures, licence, seen)
     try:
-        difference = export(
-            network,
-            output,
-            description,
-            heads.of(settings),
-            temperatures,
-            images,
-            mirror=settings.model.mirror,
-        )
+        found = formats.export(model, output, names, held_out)
     except ExportError as error:
         raise InputError(f"{run}: {error}") from error
-    typer.echo(f"{output}: differs from Keras by {difference:.1e} on {len(images)} faces")
-    if bare:
+    Console().print(formats.table(found, f"{run.name} on {len(held_out)} faces"))
+    typer.echo(f"{output}: {', '.join(names)}, and {formats.REPORT}")
+    if bare or "artefact" not in names:
         return
     for path in (run / CONFIG, run / CHECKPOINT, run / CALIBRATION, *run.glob("*.png")):
         shutil.copyfile(path, output / path.name)
@@ -66,5 +70,8 @@ def export_mtcnn(
     """Convert the weights of the installed `mtcnn` package (MIT) for our face detector."""
     from trainer.export.mtcnn import convert
 
-    convert(output)
+    try:
+        convert(output)
+    except (ImportError, RuntimeError) as error:
+        raise InputError(str(error)) from error
     typer.echo(f"{output}: the face detector")

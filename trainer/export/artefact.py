@@ -1,11 +1,10 @@
-"""From a Keras model to the artefact that every runtime reads, checked for parity."""
+"""From a Keras model to the artefact that every runtime reads."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import keras
@@ -14,15 +13,10 @@ from numpy.typing import NDArray
 
 from agegender_vision import artefact
 from agegender_vision.graph import Graph, Node
-from agegender_vision.runtime import runtimes
 from trainer.data.geometry import GEOMETRY
-from trainer.models.heads import Head, probabilities
+from trainer.models.heads import Head
 
 Array = NDArray[np.float32]
-
-PARITY = 1e-3
-"""Largest difference in any probability between Keras and the exported model."""
-
 
 HALF_ABOVE = 30_000
 """Weights of more elements are stored in half precision. Measured on the shipped model's
@@ -199,24 +193,23 @@ def trace(model: keras.Model) -> tuple[Graph, dict[str, Array], dict[str, float]
     return graph, tracer.weights, {"scale": tracer.scale, "offset": tracer.offset}
 
 
-def export(
+def write(
     model: keras.Model,
-    output: Path,
+    folder: Path,
     description: Mapping[str, Any],
     heads: Mapping[str, Head],
     calibration: Mapping[str, float],
-    images: NDArray[np.uint8],
     *,
     mirror: bool = False,
-) -> float:
-    """Write the artefact and check that it answers as Keras does.
+) -> None:
+    """Write the artefact, unchecked; see :func:`trainer.export.formats.export`.
 
     Parameters
     ----------
     model
         The trained estimator.
-    output
-        Folder for `model.json` and `weights.npz`.
+    folder
+        For `model.json` and `weights.npz`.
     description
         `name`, `licence` and `training_data`.
     heads
@@ -224,24 +217,19 @@ def export(
         for whoever knows them.
     calibration
         Temperatures, see :mod:`trainer.evaluation.calibration`.
-    images
-        Real faces for the check, uint8 (N, S, S, 3).
     mirror
         Whether the engine shows the model each face and its mirror image.
-
-    Returns
-    -------
-    float
-        Largest difference in a probability between Keras and the artefact as read back.
 
     Raises
     ------
     ExportError
-        The difference exceeds :data:`PARITY`, a head is missing, or the model has an
-        unknown layer. Nothing is left at `output` then but what was there before.
+        A head is missing, or the model has a layer without a counterpart.
     """
     if missing := [name for name in ("age", "gender") if name not in heads]:
-        raise ExportError(f"the model has no head {missing[0]!r}, which the integration needs")
+        raise ExportError(
+            f"the model has no head {missing[0]!r}, which the integration needs. Train one with "
+            "it, or export to other formats with --to."
+        )
     graph, weights, pixels = trace(model)
     metadata = {
         **description,
@@ -251,29 +239,7 @@ def export(
         "outputs": {name: dict(head.description) for name, head in heads.items()},
         "calibration": dict(calibration),
     }
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=output.parent) as folder:
-        written = Path(folder)
-        artefact.save(written, metadata, {"estimator": graph}, weights, half_above=HALF_ABOVE)
-        network = runtimes.get("numpy").compile(graph, artefact.load(written).weights)
-        ours = network(images * np.float32(pixels["scale"]) + np.float32(pixels["offset"]))
-        theirs = model.predict(images.astype(np.float32), verbose=0, batch_size=64)
-        difference = max(
-            float(np.abs(probabilities(about, our) - probabilities(about, theirs[name])).max())
-            for name, our in zip(graph.outputs, ours, strict=True)
-            for about in (heads[name].description,)
-        )
-        if not difference <= PARITY:
-            raise ExportError(
-                f"the exported model differs from Keras by {difference:.2g} in a probability, "
-                f"more than {PARITY:g}; {output} was not written. Please report this with the "
-                "run's config.toml."
-            )
-        output.mkdir(exist_ok=True)
-        # The description last: a reader never sees a new one with old weights.
-        for name in (artefact.WEIGHTS, artefact.DESCRIPTION):
-            (written / name).replace(output / name)
-    return difference
+    artefact.save(folder, metadata, {"estimator": graph}, weights, half_above=HALF_ABOVE)
 
 
 def _references(node: Any) -> list[tuple[str, int, int]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib.metadata import distribution, version
+from importlib.metadata import PackageNotFoundError, distribution, version
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -48,10 +48,17 @@ def convert(output: Path) -> None:
 
     Raises
     ------
+    ModuleNotFoundError
+        The package is not installed.
     RuntimeError
-        The package has another version than the one whose layout is known here.
+        It has another version than the one whose layout is known here.
     """
-    found = version(PACKAGE)
+    try:
+        found = version(PACKAGE)
+    except PackageNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"the package {PACKAGE} is missing: pip install {PACKAGE}=={KNOWN_VERSION}"
+        ) from error
     if found != KNOWN_VERSION:
         raise RuntimeError(
             f"{PACKAGE} {found} is installed, its layout is known for {KNOWN_VERSION}: "

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from ..graph import Graph, Node, Weights
 
 _MAGIC = 7767517  # first line of every text description
-_PIXELS = "in0"  # what ncnn's own converters call the input
+_INPUT = "in0"  # what ncnn's own converters call the input
 _FLOAT32 = bytes(4)  # tag before an array that may also be stored in another precision
 
 
@@ -113,21 +113,20 @@ def write(graph: Graph, weights: Weights, scale: float = 1.0, offset: float = 0.
     scale, offset
         The network is given images times ``scale`` plus ``offset``.
     """
-    graph = _named(graph)
+    pixels = (scale, offset) != (1, 0)
+    graph = _named(graph, f"{_INPUT}/shifted" if pixels else _INPUT)
     layers, outputs = _translated(graph, weights)
-    given = graph.inputs[0]
-    if (scale, offset) != (1, 0):
-        scaled = f"{given}/scaled"
+    if pixels:
+        scaled = f"{_INPUT}/scaled"
         layers[:1] = [
-            _Layer("Input", (), (_PIXELS,)),
-            _Layer("BinaryOp", (_PIXELS,), (scaled,), {0: 2, 1: 1, 2: float(scale)}),
-            _Layer("BinaryOp", (scaled,), (given,), {0: 0, 1: 1, 2: float(offset)}),
+            _Layer("Input", (), (_INPUT,)),
+            _Layer("BinaryOp", (_INPUT,), (scaled,), {0: 2, 1: 1, 2: float(scale)}),
+            _Layer("BinaryOp", (scaled,), graph.inputs, {0: 0, 1: 1, 2: float(offset)}),
         ]
-        given = _PIXELS
     blobs = len({name for layer in layers for name in layer.outputs})
     lines = [str(_MAGIC), f"{len(layers)} {blobs}", *(layer.line for layer in layers), ""]
     content = b"".join(layer.content for layer in layers)
-    return Files("\n".join(lines), content, given, outputs)
+    return Files("\n".join(lines), content, _INPUT, outputs)
 
 
 class _Layer:
@@ -149,11 +148,12 @@ class _Layer:
         self.content = content
 
 
-def _named(graph: Graph) -> Graph:
+def _named(graph: Graph, given: str) -> Graph:
     """Give tensors numbers, as a space would end a name; outputs that are words keep theirs."""
     made = [*graph.inputs, *(node.output for node in graph.nodes)]
-    kept = {name for name in graph.outputs if name.isidentifier() and name != _PIXELS}
+    kept = {name for name in graph.outputs if name.isidentifier() and name != _INPUT}
     number = {name: name if name in kept else str(i) for i, name in enumerate(made)}
+    number[graph.inputs[0]] = given
     nodes = (
         replace(
             node, inputs=tuple(number[name] for name in node.inputs), output=number[node.output]
