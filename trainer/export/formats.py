@@ -365,8 +365,8 @@ def table(found: Mapping[str, Measured], title: str) -> Table:
             name,
             f"{one.size / 1000:,.0f}",
             f"{one.difference:.1e}",
-            f"{one.mae:.3f}",
-            f"{one.mae_change:+.4f}",
+            "-" if np.isnan(one.mae) else f"{one.mae:.3f}",
+            "-" if np.isnan(one.mae) else f"{one.mae_change:+.4f}",
             f"{one.milliseconds:.2f}",
         )
     return view

@@ -94,7 +94,7 @@ class Distribution(_Kind):
 class Binary(_Kind):
     """One of two: a column of yes and no, or of `positive` and one other word.
 
-    Parameters
+    Attributes
     ----------
     column
         Of the manifest; left out: the head's name.
@@ -149,7 +149,7 @@ class Binary(_Kind):
 class Categorical(_Kind):
     """One class of several.
 
-    Parameters
+    Attributes
     ----------
     column
         Of the manifest; left out: the head's name.
