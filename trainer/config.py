@@ -45,7 +45,7 @@ class ModelConfig(_Section):
 
     name: str = "sdae"
     encoder: str = "residual"
-    size: int = Field(default=64, ge=16, le=256, multiple_of=16)
+    size: int = Field(default=64, ge=16, le=512)
     channels: tuple[int, ...] = (16, 32, 64, 128)
     neck: int = Field(default=64, gt=0)
     hidden: int = Field(default=128, gt=0)
@@ -211,10 +211,11 @@ def load(path: Path | None = None, overrides: Sequence[str] = ()) -> Config:
     from trainer.models import encoders, heads, recipes  # noqa: PLC0415
 
     try:
-        own = recipes.recipe(str(values.get("recipe", Config().recipe))).defaults
-        config = Config.model_validate(_merged(own, values))
+        recipe = recipes.recipe(str(values.get("recipe", Config().recipe)))
+        config = Config.model_validate(_merged(recipe.defaults, values))
         heads.of(config)
-        encoders.encoder(config.model.encoder)
+        if recipe.pretrained:
+            encoders.check(config.model)
     except ValidationError as error:
         first = error.errors()[0]
         raise InputError(_explain(first, source)) from error

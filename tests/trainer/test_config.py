@@ -38,6 +38,7 @@ def test_what_is_saved_is_what_was_resolved(tmp_path: Path) -> None:
         ("heads.hat.kind=binry", r"no head is called 'binry'; there are: binary,"),
         ("heads.hat.column=hat", r"heads.hat.kind is missing"),
         ("recipe=none", r"no recipe is called 'none'; there are: .*sdae"),
+        ("model.size=72", r"model.size = 72: cannot be halved 4 times.* multiple of 16"),
         ("model.encoder=none", r"no encoder is called 'none'; there are: .*residual"),
         ("seed.value=2", r"seed"),
         ("epochs", r"write section.key=value"),

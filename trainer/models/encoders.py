@@ -88,10 +88,23 @@ encoders: Registry[Encoder] = Registry("encoder", {"residual": residual})
 """Other packages add theirs through the entry point group `agegender.encoders`."""
 
 
-def encoder(name: str) -> Encoder:
-    """Return the encoder called `name`; raises InputError listing the names otherwise."""
+def check(config: ModelConfig) -> Encoder:
+    """Return the encoder that is configured.
+
+    Raises
+    ------
+    InputError
+        There is none of that name (the message lists them), or the side cannot be halved
+        once for each stage.
+    """
+    stages = len(config.channels)
+    if config.size % 2**stages:
+        raise InputError(
+            f"model.size = {config.size}: cannot be halved {stages} times, once for each of "
+            f"model.channels. Give a multiple of {2**stages}."
+        )
     try:
-        return encoders.get(name)
+        return encoders.get(config.encoder)
     except PluginError as error:
         raise InputError(str(error)) from error
 
@@ -102,9 +115,9 @@ def stages(config: ModelConfig) -> list[keras.Model]:
     Raises
     ------
     InputError
-        There is no such encoder, or a stage of it does not halve its input.
+        As :func:`check` says, or a stage does not halve its input.
     """
-    made = encoder(config.encoder)(config.size, config.channels)
+    made = check(config)(config.size, config.channels)
     for number, (model, channels) in enumerate(zip(made, config.channels, strict=True), start=1):
         side = config.size >> number
         if model.output_shape[1:] != (side, side, channels):
