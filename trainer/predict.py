@@ -140,7 +140,11 @@ class Predictor:
         self._every = every
         self._crops = detector == CROPS
         self.engine = Engine.load(
-            model, detector=detector, runtime=runtime, min_face_size=min_face_size
+            model,
+            detector=detector,
+            runtime=runtime,
+            min_face_size=min_face_size,
+            attributes=True,
         )
 
     def records(

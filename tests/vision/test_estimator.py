@@ -94,7 +94,7 @@ def test_gender_of_a_model_whose_positive_class_is_male(folder: Path) -> None:
     assert blue.p_female == pytest.approx(1 / (1 + np.exp(2)))
 
 
-def test_further_heads_are_told_beside_age_and_gender(folder: Path) -> None:
+def test_further_heads_are_told_to_who_asks(folder: Path) -> None:
     graph = Graph(
         GRAPH.inputs,
         (*GRAPH.outputs, "hat", "colour", "height"),
@@ -112,7 +112,8 @@ def test_further_heads_are_told_beside_age_and_gender(folder: Path) -> None:
     }
     metadata = METADATA | {"outputs": outputs, "calibration": {"hat_temperature": 2}}
     artefact.save(folder, metadata, {"estimator": graph}, weights, half_above=math.inf)
-    model = Estimator(artefact.load(folder), runtimes.get("numpy"))
+    loaded = artefact.load(folder)
+    model = Estimator(loaded, runtimes.get("numpy"), attributes=True)
     black, red = (one.attributes for one in model.estimate(crops(BLACK, RED)))
     assert black == {
         "hat": {"yes": 0.5},
@@ -120,6 +121,9 @@ def test_further_heads_are_told_beside_age_and_gender(folder: Path) -> None:
     }
     assert red["hat"]["yes"] == pytest.approx(1 / (1 + np.exp(-2)))
     assert red["colour"]["red"] == pytest.approx(np.exp(2) / (np.exp(2) + 2))
+
+    (unasked,) = Estimator(loaded, runtimes.get("numpy")).estimate(crops(RED))
+    assert unasked.attributes == {}
 
 
 def test_a_model_may_be_shown_the_mirror_image_too(tmp_path: Path) -> None:

@@ -94,6 +94,7 @@ class Engine:
         detector: str = "mtcnn",
         runtime: str = AUTO,
         min_face_size: int = 40,
+        attributes: bool = False,
     ) -> Engine:
         """Load a model and the detector.
 
@@ -108,6 +109,8 @@ class Engine:
             as NumPy does. NumPy takes the place of one that does not.
         min_face_size
             Side of the smallest face to look for, in pixels of the analysed image.
+        attributes
+            Whether estimates tell what the model knows besides age and gender.
 
         Raises
         ------
@@ -122,7 +125,7 @@ class Engine:
         executor = choose(runtime)
         return cls(
             detectors.get(detector)(runtime=executor, min_face_size=min_face_size),
-            Estimator(loaded, executor),
+            Estimator(loaded, executor, attributes=attributes),
             executor,
             loaded.name,
             loaded.licence,

@@ -32,7 +32,7 @@ class Estimate:
         The age that the first entry of ``ages`` stands for, calibration included; each
         further entry is one year more.
     attributes
-        What the model says besides age and gender, to those who know to ask: name to
+        What the model says besides age and gender, where it was asked: name to
         probability by class, of a yes-or-no question the positive class alone.
     """
 
@@ -77,6 +77,8 @@ class Estimator:
         A model of kind ``estimator``.
     runtime
         What executes it.
+    attributes
+        Whether to say what the model knows besides age and gender.
 
     Raises
     ------
@@ -84,7 +86,7 @@ class Estimator:
         The model is of another kind or does not describe its input and outputs.
     """
 
-    def __init__(self, artefact: Artefact, runtime: Runtime) -> None:
+    def __init__(self, artefact: Artefact, runtime: Runtime, *, attributes: bool = False) -> None:
         """Compile the network and run it once on a blank crop."""
         if artefact.kind != "estimator":
             raise ArtefactError(
@@ -94,6 +96,7 @@ class Estimator:
         self._metadata = artefact.metadata
         try:
             self._read_metadata(artefact)
+            self._attributes = self._read_attributes(artefact) if attributes else {}
             self._network = runtime.compile(artefact.graphs["estimator"], artefact.weights)
             self.estimate(np.zeros((1, self.size, self.size, 3), np.uint8))
         except (KeyError, IndexError, TypeError, ValueError) as error:
@@ -124,11 +127,16 @@ class Estimator:
         outputs = artefact.graphs["estimator"].outputs
         self._age_output = outputs.index("age")
         self._gender_output = outputs.index("gender")
-        self._attributes = {
+
+    def _read_attributes(self, artefact: Artefact) -> dict[int, _Attribute]:
+        """Return what is read from each further output; unknown types are left alone."""
+        calibration = artefact.metadata.get("calibration", {})
+        outputs = artefact.graphs["estimator"].outputs
+        return {
             outputs.index(name): _Attribute(
                 name, _classes(about), float(calibration.get(f"{name}_temperature", 1.0))
             )
-            for name, about in data["outputs"].items()
+            for name, about in artefact.metadata["outputs"].items()
             if name not in ("age", "gender") and about.get("type") in ("logit", "classes")
         }
 
