@@ -255,6 +255,11 @@ def resolve(config: Config, table: pd.DataFrame) -> Config:
         if "classes" in _parameters(settings.kind) and not options.get("classes"):
             column = str(options.get("column") or name)
             classes = sorted(labels(table, column).dropna().unique())
+            if len(classes) == 1:
+                raise InputError(
+                    f"heads.{name}: every label of the training faces is {classes[0]!r}, so there "
+                    "is nothing to tell apart. Add faces of other classes, or leave the head out."
+                )
             resolved[name] = settings.model_copy(update={"classes": classes})
         if np.isnan(_head(name, resolved[name]).targets(table)).all():
             raise InputError(
@@ -301,7 +306,7 @@ def labels(table: pd.DataFrame, column: str) -> pd.Series:
     if column not in table:
         return pd.Series(np.nan, table.index, dtype=object)
     return table[column].map(
-        lambda value: f"{value:g}" if isinstance(value, float) else str(value).strip(),
+        lambda value: f"{value:.12g}" if isinstance(value, float) else str(value).strip(),
         na_action="ignore",
     )
 
