@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -13,9 +14,17 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+from tensorboard.util.tensor_util import make_ndarray
+from typer.testing import CliRunner
 
 from agegender_vision import artefact
+from trainer import config
+from trainer.cli import app
+from trainer.data import faces
+from trainer.models import heads, recipes
 from trainer.run import CHECKPOINT, CONFIG
+from trainer.training import finetune
 
 from .conftest import ROOT, agegender
 
@@ -33,6 +42,8 @@ TINY = (
     "train.batch_size=8",
     "train.learning_rate=0.01",
     "train.augmentation.erase=0",
+    "train.ema=0.9",
+    "train.patience=8",
 )
 
 
@@ -69,7 +80,7 @@ def test_a_killed_run_resumes_to_the_same_weights(run: Path, tmp_path: Path) -> 
         stderr=subprocess.DEVNULL,
     )
     deadline = time.monotonic() + 300
-    while not list((killed / "train").glob("0*.weights.h5")) and time.monotonic() < deadline:
+    while not list((killed / "train").glob("0*.npz")) and time.monotonic() < deadline:
         time.sleep(0.02)
     child.send_signal(signal.SIGKILL)
     assert child.wait() == -signal.SIGKILL
@@ -84,6 +95,118 @@ def test_a_killed_run_resumes_to_the_same_weights(run: Path, tmp_path: Path) -> 
     pd.testing.assert_frame_equal(
         pd.read_csv(run / "train.csv"), pd.read_csv(killed / "train.csv"), rtol=1e-4
     )
+
+
+def test_tensorboard_shows_what_the_csv_says(run: Path) -> None:
+    (events,) = (run / "tensorboard" / "train").iterdir()
+    shown = {
+        event.step: {value.tag: make_ndarray(value.tensor).item() for value in event.summary.value}
+        for event in EventFileLoader(str(events)).Load()
+        if event.summary.value
+    }
+    log = pd.read_csv(run / "train.csv", index_col="epoch")
+    for epoch, row in log.iterrows():
+        assert shown[epoch] == pytest.approx(row.to_dict(), rel=1e-5)
+
+
+def test_a_finished_run_says_so_without_reading_faces(run: Path) -> None:
+    for command in ("pretrain", "train"):
+        said = CliRunner().invoke(app, [command, "--run", str(run), "--resume"]).output
+        assert "go on with" in said
+        assert "reading" not in said
+
+
+def test_a_dry_run_tells_what_is_ahead_and_writes_nothing(two_faces: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "new"
+    for command, ahead in (
+        ("pretrain", "ahead: 2 stages of 1 epochs and the stack's 2, 3 steps of 8 faces each"),
+        ("train", "ahead: 8 epochs of 10 steps of 8 faces"),
+    ):
+        done = agegender(command, "--run", folder, "--dry-run", "--limit", 1, *settings(two_faces))
+        assert "faces to learn from: 1 (two_faces0 1)" in done.stdout
+        assert ahead in done.stdout
+    assert "labels of gender: 1, and 1 to validate on" in done.stdout
+    assert not folder.exists()
+
+
+def test_training_stops_early_with_the_best_weights(two_faces: Path, tmp_path: Path) -> None:
+    resolved = config.load(
+        None,
+        [
+            *TINY,
+            "train.ema=0",
+            "train.patience=2",
+            "train.epochs=60",
+            "train.steps=2",
+            "train.learning_rate=0.05",
+            "model.dropout=0",
+        ],
+    )
+    seen, held_out = (faces.load([two_faces], [split]) for split in ("train", "val"))
+    result = finetune.train(resolved, seen, held_out, tmp_path, None)
+    losses = pd.read_csv(tmp_path / "train.csv").set_index("epoch")["val_loss"]
+    best = losses.idxmin()
+    assert len(losses) == best + 2 < 60
+    answers = recipes.outputs(keras.saving.load_model(result), held_out, resolved)
+    loss = sum(
+        float(np.mean(head.loss(head.targets(held_out.table), answers[name])))
+        for name, head in heads.of(resolved).items()
+    )
+    assert loss == pytest.approx(losses.min(), rel=1e-5)
+
+
+def test_the_same_seed_gives_the_same_weights(two_faces: Path, tmp_path: Path) -> None:
+    resolved = config.load(None, [*TINY, "train.epochs=1", "train.steps=4"])
+    seen = faces.load([two_faces], ["train"])
+    first, again = (
+        keras.saving.load_model(finetune.train(resolved, seen, None, tmp_path / name, None))
+        for name in ("first", "again")
+    )
+    for ours, theirs in zip(first.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)
+
+
+def own_disk(script: str) -> list[str]:
+    """Return the command that runs a script where it may mount file systems of its own."""
+    return ["unshare", "--map-root-user", "--mount", "sh", "-c", script]
+
+
+@pytest.mark.skipif(
+    not shutil.which("unshare")
+    or subprocess.run(own_disk("mount -t tmpfs none /mnt"), check=False).returncode != 0,
+    reason="this system lets users mount no file system",
+)
+def test_a_full_disk_ends_in_a_sentence_and_harms_no_checkpoint(
+    run: Path, tmp_path: Path, two_faces: Path
+) -> None:
+    """The run's folder is a file system on which one checkpoint finds room, but not two."""
+    kept = [run / "train" / "00008.npz", run / "train" / "best.keras"]
+    size = sum(path.stat().st_size for path in kept) + 60_000
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    command = [sys.executable, "-m", "trainer", "train", "--run", str(disk / "run")]
+    script = f"""
+        mount -t tmpfs -o size={size} none {disk}
+        {shlex.join([*command, "--from-scratch", *settings(two_faces), "--set", "train.ema=0"])}
+        echo "status $?"
+        ls {disk}/run/train
+        cp -r {disk}/run {tmp_path}/kept
+    """
+    done = subprocess.run(
+        own_disk(script),
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'src'}", "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "cannot be written (No space left on device)" in done.stderr
+    assert "go on with --resume" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout.endswith("status 2\n00001.npz\nbest.keras\n")
+
+    agegender("train", "--run", tmp_path / "kept", "--from-scratch", "--resume")
+    assert pd.read_csv(tmp_path / "kept" / "train.csv")["epoch"].tolist() == list(range(1, 9))
 
 
 def test_the_run_says_where_it_came_from(run: Path) -> None:
@@ -115,13 +238,15 @@ def test_the_export_answers_as_keras_does_and_has_a_card(run: Path, tmp_path: Pa
     assert exported.metadata["input"]["size"] == 32
 
 
-def test_a_run_is_not_overwritten(run: Path) -> None:
+def test_a_run_is_not_overwritten(run: Path, two_faces: Path) -> None:
     again = agegender("train", "--run", run, check=False)
     assert again.returncode == 2
     assert "holds a run already. Add --resume" in again.stderr
-    other = agegender("train", "--run", run, "--resume", "--set", "train.epochs=99", check=False)
+    chosen = [*settings(two_faces), "--set", "train.epochs=99"]
+    other = agegender("train", "--run", run, "--resume", *chosen, check=False)
     assert other.returncode == 2
     assert "holds a run with other settings" in other.stderr
+    assert "train.epochs is 8 there and 99 here" in other.stderr
 
 
 def test_training_without_pretraining_says_what_to_do(tmp_path: Path) -> None:

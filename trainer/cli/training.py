@@ -142,9 +142,10 @@ def label_efficiency(
     from trainer.run import CONFIG
     from trainer.training import label_efficiency
     from trainer.training.allocator import keep_freed_memory
+    from trainer.training.pretrain import encoder_weights
 
     settings = config.load(existing(run / CONFIG, "a run's settings"), set_ or [])
-    encoder = existing(run / "pretrain" / "encoder.weights.h5", "a pretrained encoder")
+    encoder = existing(encoder_weights(run), "a pretrained encoder")
     try:
         wanted = [float(share) for share in shares.split(",")]
     except ValueError:

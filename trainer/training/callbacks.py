@@ -31,7 +31,6 @@ from trainer.evaluation.report import each_dataset, figures
 from trainer.files import atomically, writing
 from trainer.models import recipes
 from trainer.models.heads import Head
-from trainer.training.checkpoint import save_weights
 
 VALIDATION = "val_loss"
 """The log's column with the loss on held-out faces."""
@@ -249,7 +248,7 @@ class EarlyStopping(keras.callbacks.Callback):  # type: ignore[misc]
     patience
         Epochs without a lower loss before the training stops.
     best
-        File for the judged model's weights after the best epoch.
+        File for the judged model after the best epoch.
     """
 
     def __init__(self, judged: keras.Model, log: Path, patience: int, best: Path) -> None:
@@ -264,7 +263,7 @@ class EarlyStopping(keras.callbacks.Callback):  # type: ignore[misc]
         """Keep the weights of the best epoch so far, or stop."""
         del logs
         if self._best_epoch(epoch + 1) == epoch + 1:
-            save_weights(self.judged, self.best)
+            atomically(self.best, self.judged.save)
         self.model.stop_training = self.due(epoch + 1)
 
     def _best_epoch(self, epochs: int) -> int:

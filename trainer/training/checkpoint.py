@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from pathlib import Path
 from typing import Any
 
-import h5py
 import keras
 import numpy as np
 
@@ -13,15 +14,16 @@ from trainer.config import Config, difference
 from trainer.errors import InputError
 from trainer.files import atomically
 
-SETTINGS = "agegender_settings"
-"""Attribute of a checkpoint: the settings of its run, as JSON."""
+SETTINGS = "settings"
+"""Name of the run's settings in a checkpoint, beside the numbers of the variables."""
 
 
 class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
     """Saves weights and optimizer state after every epoch.
 
     The file's name holds the number of finished epochs; it appears by renaming, so that a
-    half-written file is never found, and the one before is dropped only then.
+    half-written file is never found, and the one before is dropped only then. It is NumPy's:
+    HDF5, which Keras saves weights to, takes the whole process down when a disk is full.
 
     Parameters
     ----------
@@ -40,7 +42,7 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
 
     def finished_epochs(self) -> int:
         """Return how many epochs the newest checkpoint has behind it; 0 without one."""
-        return max((int(path.name.split(".")[0]) for path in self._files()), default=0)
+        return max((_epochs(path) for path in self._files()), default=0)
 
     def restore(self, model: keras.Model) -> int:
         """Load the newest checkpoint into a compiled model; return the finished epochs.
@@ -50,52 +52,64 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
         InputError
             The checkpoint is of a run with other settings, of another network, or damaged.
         """
-        epochs = self.finished_epochs()
-        if epochs:
-            path = self._path(epochs)
-            self._refuse_another_run(path)
-            model.optimizer.build(model.trainable_variables)
+        path = max(self._files(), key=_epochs, default=None)
+        if path is None:
+            return 0
+        model.optimizer.build(model.trainable_variables)
+        if path.suffix == ".npz":
+            self._load(model, path)
+        else:  # until November 2026
             load_weights(model, path)
-            if self.average is not None:
-                load_weights(self.average, self._average(epochs))
-        return epochs
+        if self.average is not None:
+            load_weights(self.average, self._average(_epochs(path)))
+        return _epochs(path)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Write the checkpoint, then drop older ones."""
         del logs
         older = self._files()
         if self.average is not None:
-            save_weights(self.average, self._average(epoch + 1))
-        save_weights(self.model, self._path(epoch + 1), self.config)
+            atomically(self._average(epoch + 1), self.average.save)
+        new = self.folder / f"{epoch + 1:05d}.npz"
+        values = {
+            f"{number:04d}": variable.numpy()
+            for number, variable in enumerate(_variables(self.model))
+        }
+        content = io.BytesIO()
+        np.savez(content, **{SETTINGS: np.array(self.config.model_dump_json())}, **values)
+        atomically(new, lambda partial: partial.write_bytes(content.getvalue()))
         for path in older:
-            if path != self._path(epoch + 1):
+            if path != new:
                 path.unlink(missing_ok=True)
-                self._average(int(path.name.split(".")[0])).unlink(missing_ok=True)
+                self._average(_epochs(path)).unlink(missing_ok=True)
 
-    def _refuse_another_run(self, path: Path) -> None:
+    def _load(self, model: keras.Model, path: Path) -> None:
         try:
-            with h5py.File(path) as file:
-                saved = file.attrs.get(SETTINGS)
-        except OSError as error:
+            with np.load(path) as saved:
+                values = {name: saved[name] for name in saved.files}
+            settings = str(values.pop(SETTINGS))
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise InputError(_damaged(path, error)) from error
-        if saved is None:  # written before settings were kept
-            return
-        found = difference(Config.model_validate_json(saved), self.config)
-        if found:
+        if found := difference(Config.model_validate_json(settings), self.config):
             msg = (
                 f"{path}: a checkpoint of another run: {found}. Continue the run that it belongs "
                 f"to, or move {self.folder} away to begin anew."
             )
             raise InputError(msg)
+        variables = _variables(model)
+        found_shapes = [value.shape for value in values.values()]
+        if found_shapes != [tuple(variable.shape) for variable in variables]:
+            raise InputError(_of_another_network(path))
+        for variable, value in zip(variables, values.values(), strict=True):
+            variable.assign(value)
 
     def _files(self) -> list[Path]:
-        return [p for p in self.folder.glob("*.weights.h5") if p.name[0].isdigit()]
-
-    def _path(self, epochs: int) -> Path:
-        return self.folder / f"{epochs:05d}.weights.h5"
+        """Return all checkpoints, those of earlier versions too."""
+        names = [*self.folder.glob("*.npz"), *self.folder.glob("*.weights.h5")]
+        return [path for path in names if path.name[0].isdigit()]
 
     def _average(self, epochs: int) -> Path:
-        return self.folder / f"average-{epochs:05d}.weights.h5"
+        return self.folder / f"average-{epochs:05d}.keras"
 
 
 class Reseed(keras.callbacks.Callback):  # type: ignore[misc]
@@ -117,26 +131,8 @@ class Reseed(keras.callbacks.Callback):  # type: ignore[misc]
             state.assign(words.astype(str(state.dtype)))
 
 
-def save_weights(model: keras.Model, path: Path, config: Config | None = None) -> None:
-    """Write a model's weights, and the settings of the run that they are of.
-
-    Raises
-    ------
-    InputError
-        They cannot be written, such as on a full disk; a file that was there is untouched.
-    """
-
-    def write(partial: Path) -> None:
-        model.save_weights(partial)
-        if config is not None:
-            with h5py.File(partial, "a") as file:
-                file.attrs[SETTINGS] = config.model_dump_json()
-
-    atomically(path, write)
-
-
 def load_weights(model: keras.Model, path: Path) -> None:
-    """Load what :func:`save_weights` wrote.
+    """Load the weights of a file that Keras wrote.
 
     Raises
     ------
@@ -145,19 +141,30 @@ def load_weights(model: keras.Model, path: Path) -> None:
     """
     try:
         model.load_weights(path)
-    except OSError as error:
+    except (OSError, zipfile.BadZipFile) as error:
         raise InputError(_damaged(path, error)) from error
     except (ValueError, KeyError) as error:
-        reason = str(error).splitlines()[0]
-        msg = (
-            f"{path}: the weights of another network ({reason}) Give the run that they "
-            "belong to, or the settings that they were trained with."
-        )
-        raise InputError(msg) from error
+        raise InputError(_of_another_network(path)) from error
 
 
-def _damaged(path: Path, error: OSError) -> str:
+def _epochs(path: Path) -> int:
+    return int(path.name.split(".")[0])
+
+
+def _variables(model: keras.Model) -> list[keras.Variable]:
+    """Return what a training goes on from, always in the same order."""
+    return [*model.weights, *model.optimizer.variables]
+
+
+def _damaged(path: Path, error: Exception) -> str:
     return (
         f"{path}: cannot be read ({error}). If it is damaged, delete it; training then goes on "
-        "from an older checkpoint where there is one, and from the beginning otherwise."
+        "from an older one where there is one, and from the beginning otherwise."
+    )
+
+
+def _of_another_network(path: Path) -> str:
+    return (
+        f"{path}: the weights of another network than these settings make. Give the run that "
+        "they belong to, or the settings that they were trained with."
     )

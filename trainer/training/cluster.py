@@ -216,8 +216,8 @@ def joined() -> Iterator[Cluster]:
         said.print(f"{name}: all workers are here")
         yield cluster
         cluster.wait()  # the chief serves the others until they are done
-    except lost as error:
-        said.print(f"{name}: lost a worker ({str(error).splitlines()[0]}); beginning anew")
+    except lost:
+        said.print(f"{name}: lost another worker; going on from the last checkpoint with all")
         again = [] if "--resume" in sys.argv else ["--resume"]
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:], *again])  # noqa: S606
 

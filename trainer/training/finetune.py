@@ -76,7 +76,7 @@ def train(
         done = checkpoint.restore(model)
     if not (done and settings.ema):
         finished.set_weights(model.get_weights())
-    log, best = run / "train.csv", run / "train" / "best.weights.h5"
+    log, best = run / "train.csv", run / "train" / "best.keras"
     stopping = None
     if settings.patience and held_out is not None:
         stopping = EarlyStopping(finished, log, settings.patience, best)
@@ -87,7 +87,9 @@ def train(
             if held_out is not None:
                 every = 1 if stopping else 5
                 callbacks.append(Validate(finished, held_out, config, heads, every))
-            callbacks += [bar, Log(log), TensorBoard(run / "tensorboard" / "train")]
+        callbacks.append(bar)
+        if cluster.chief:
+            callbacks += [Log(log), TensorBoard(run / "tensorboard" / "train")]
             callbacks += [stopping, checkpoint] if stopping else [checkpoint]
         cluster.fit(
             model,

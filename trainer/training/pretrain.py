@@ -14,13 +14,14 @@ from trainer.data.faces import Faces
 from trainer.files import atomically
 from trainer.models import autoencoder, encoders
 from trainer.training.callbacks import Bar, Finite, Log, TensorBoard
-from trainer.training.checkpoint import Checkpoint, Reseed, save_weights
+from trainer.training.checkpoint import Checkpoint, Reseed
 from trainer.training.cluster import Cluster
 
 
 def encoder_weights(run: Path) -> Path:
     """Return where a run's pretrained encoder is, once it is finished."""
-    return run / "pretrain" / "encoder.weights.h5"
+    older = run / "pretrain" / "encoder.weights.h5"  # until November 2026
+    return older if older.exists() else run / "pretrain" / "encoder.keras"
 
 
 def pretrain(config: Config, faces: Faces, run: Path, cluster: Cluster | None = None) -> Path:
@@ -43,7 +44,7 @@ def pretrain(config: Config, faces: Faces, run: Path, cluster: Cluster | None = 
     Returns
     -------
     pathlib.Path
-        The encoder's weights, `run`/pretrain/encoder.weights.h5.
+        The encoder, `run`/pretrain/encoder.keras.
     """
     result = encoder_weights(run)
     if result.exists():
@@ -76,7 +77,7 @@ def pretrain(config: Config, faces: Faces, run: Path, cluster: Cluster | None = 
     if cluster.chief:
         whole = autoencoder.chain([*stages, *decoders[::-1]], "autoencoder")
         atomically(result.with_name("autoencoder.keras"), whole.save)
-        save_weights(stack, result)
+        atomically(result, stack.save)
     cluster.wait()
     return result
 
@@ -126,10 +127,10 @@ def _fit(
         seed=config.seed,
         first_epoch=done,
     )
-    callbacks: list[keras.callbacks.Callback] = [Reseed(config.seed)]
     with Bar(f"pretrain {name}", settings.batch_size) as bar:
+        callbacks = [Reseed(config.seed), bar]
         if cluster.chief:
             log = Log(run / "pretrain" / f"{name}.csv")
             curves = TensorBoard(run / "tensorboard" / f"pretrain-{name}")
-            callbacks += [Finite(), bar, log, curves, checkpoint]
+            callbacks += [Finite(), log, curves, checkpoint]
         cluster.fit(model, batches, epochs=epochs, done=done, callbacks=callbacks)
