@@ -82,6 +82,15 @@ def side_by_side(*pictures: bytes) -> bytes:
     return file.getvalue()
 
 
+@pytest.fixture(scope="session")
+def children() -> bytes:
+    """A photograph of a group of children."""
+    photo = Path(__file__).parents[3] / "shared/data/detection/groups/wt_9.jpg"
+    if not photo.exists():
+        pytest.skip("needs the photographs of ../shared/data, which are not part of the project")
+    return photo.read_bytes()
+
+
 class FileCamera:
     """A `local_file` camera; what it shows is what the file holds."""
 
