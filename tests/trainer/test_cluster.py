@@ -109,7 +109,7 @@ def test_two_workers_learn_as_one_and_a_killed_one_comes_back(
     together = pd.read_csv(workers.run / "train.csv")
     assert together["epoch"].tolist() == [1, 2, 3, 4, 5, 6]
     for name in ("loss", "age_loss", "gender_loss"):
-        pd.testing.assert_series_equal(together[name], alone[name], rtol=1e-2)
+        pd.testing.assert_series_equal(together[name], alone[name], rtol=1e-3)
     assert (workers.run / "calibration.json").exists()
 
 

@@ -145,7 +145,7 @@ def test_training_stops_early_with_the_best_weights(two_faces: Path, tmp_path: P
     seen, held_out = (faces.load([two_faces], [split]) for split in ("train", "val"))
     result = finetune.train(resolved, seen, held_out, tmp_path, None)
     losses = pd.read_csv(tmp_path / "train.csv").set_index("epoch")["val_loss"]
-    best = losses.idxmin()
+    best = int(losses.to_numpy().argmin()) + 1
     assert len(losses) == best + 2 < 60
     answers = recipes.outputs(keras.saving.load_model(result), held_out, resolved)
     loss = sum(

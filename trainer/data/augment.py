@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated
 
 import numpy as np
@@ -93,14 +94,14 @@ def view(
 def _affine(
     side: int, size: int, augmentation: Augmentation, random: np.random.Generator
 ) -> tuple[float, float, float, float, float, float]:
-    angle = np.deg2rad(augmentation.rotate * random.standard_normal())
-    scale = side / size * np.exp(augmentation.zoom * random.standard_normal())
-    shift = side * augmentation.shift * random.standard_normal(2)
+    angle = math.radians(augmentation.rotate * random.standard_normal())
+    scale = side / size * math.exp(augmentation.zoom * random.standard_normal())
+    right, down = (side * augmentation.shift * random.standard_normal(2)).tolist()
     mirror = -1.0 if random.random() < augmentation.flip else 1.0
-    a, b = scale * np.cos(angle) * mirror, -scale * np.sin(angle)
-    d, e = scale * np.sin(angle) * mirror, scale * np.cos(angle)
-    x, y = side / 2 + shift - np.array([(a + b), (d + e)]) * size / 2
-    return (float(a), float(b), float(x), float(d), float(e), float(y))
+    a, b = scale * math.cos(angle) * mirror, -scale * math.sin(angle)
+    d, e = scale * math.sin(angle) * mirror, scale * math.cos(angle)
+    x, y = side / 2 + right - (a + b) * size / 2, side / 2 + down - (d + e) * size / 2
+    return a, b, x, d, e, y
 
 
 def _recolour(

@@ -71,12 +71,11 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
         if self.average is not None:
             atomically(self._average(epoch + 1), self.average.save)
         new = self.folder / f"{epoch + 1:05d}.npz"
-        values = {
-            f"{number:04d}": variable.numpy()
-            for number, variable in enumerate(_variables(self.model))
-        }
+        values: dict[str, Any] = {SETTINGS: np.array(self.config.model_dump_json())}
+        for number, variable in enumerate(_variables(self.model)):
+            values[f"{number:04d}"] = variable.numpy()
         content = io.BytesIO()
-        np.savez(content, **{SETTINGS: np.array(self.config.model_dump_json())}, **values)
+        np.savez(content, **values)
         atomically(new, lambda partial: partial.write_bytes(content.getvalue()))
         for path in older:
             if path != new:
