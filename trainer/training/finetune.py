@@ -60,7 +60,6 @@ def train(
     result = run / CHECKPOINT
     if result.exists():
         return result
-    keras.utils.set_random_seed(config.seed)
     cluster = cluster or Cluster()
     settings, system = config.train, recipe(config.recipe)
     heads = head_kinds.of(config)
