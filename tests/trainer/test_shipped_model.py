@@ -11,6 +11,7 @@ from agegender_vision.estimator import Estimator
 from agegender_vision.runtime import runtimes
 from trainer.data import faces
 from trainer.data.geometry import aligned
+from trainer.data.prepare import prepare
 from trainer.data.registry import dataset
 from trainer.evaluation.predictions import Predictions
 from trainer.evaluation.report import figures
@@ -28,7 +29,8 @@ def validation(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> faces.
     index = pd.read_csv(shared / "faces96" / "index.csv", low_memory=False)
     index[index["split"] == "val"].to_csv(folder / "index.csv", index=False)
     (folder / "val.zip").symlink_to(shared / "faces96" / "val.zip")
-    dataset("utkface").prepare(folder, folder / "utkface")
+    with prepare(dataset("utkface"), folder, folder / "utkface"):
+        pass
     return faces.load([folder / "utkface"], ["val"])
 
 

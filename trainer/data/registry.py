@@ -2,25 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-import pandas as pd
-
 from agegender_vision.plugins import PluginError, Registry
-from trainer.data.pack import PackSource
+from trainer.data import adience, afad, csv_file, fairface, folder, imdb_wiki, utkface
+from trainer.data.pack import Pack
+from trainer.data.sample import Rejected, Sample
 from trainer.errors import InputError
 
 
 class Dataset(Protocol):
-    """A reader that turns a downloaded data set into a manifest."""
+    """A reader of a downloaded data set; a module with this function will do."""
 
-    def prepare(self, source: Path, output: Path) -> pd.DataFrame:
-        """Write `output`/manifest.csv; return the rejected files (`file`, `reason`)."""
+    def samples(self, source: Path) -> Iterator[Sample | Rejected]:
+        """Yield each labelled face, and each file that cannot be used, in a fixed order.
+
+        The labels are read, the pictures are not opened: :mod:`trainer.data.prepare` does
+        that, the same way for all data sets.
+
+        Raises
+        ------
+        InputError
+            `source` does not hold this data set; the message says what is missing.
+        """
 
 
 datasets: Registry[Dataset] = Registry(
-    "dataset", {name: PackSource(name) for name in ("utkface", "fairface", "fgnet", "lfw")}
+    "dataset",
+    {
+        "adience": adience,
+        "afad": afad,
+        "csv": csv_file,
+        "fairface": fairface,
+        "fgnet": Pack("fgnet"),
+        "folder": folder,
+        "imdb-wiki": imdb_wiki,
+        "lfw": Pack("lfw"),
+        "utkface": utkface,
+    },
 )
 """Other packages add theirs through the entry point group `agegender.datasets`."""
 
