@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.io import loadmat
+from scipy.io.matlab import MatReadError
 
 from trainer.data.sample import LabelError, Place, Rejected, Sample
 from trainer.errors import InputError
@@ -105,7 +106,7 @@ def _struct(path: Path) -> dict[str, NDArray[Any]]:
     try:
         struct = loadmat(path)[path.stem][0, 0]
         columns = {name: struct[name].ravel() for name in struct.dtype.names}
-    except (OSError, ValueError, KeyError, TypeError, IndexError, NotImplementedError) as error:
+    except (MatReadError, OSError, LookupError, TypeError, ValueError, RuntimeError) as error:
         msg = f"{path}: cannot be read as MATLAB's file of labels ({error}). Download it again."
         raise InputError(msg) from error
     missing = [name for name in _FIELDS if name not in columns]
