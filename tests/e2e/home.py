@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import re
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -25,17 +26,18 @@ from scripts.demo_home.program import NAME, PASSWORD, USER
 from tests.e2e.program import PATIENCE, ROOT
 
 CLIP = ROOT.parent / "shared/data/detection/video/intel_face-demographics-walking-and-pause.mp4"
-CONFIGURATION = """\
+ZONE = "Europe/Berlin"
+CONFIGURATION = f"""\
 homeassistant:
   name: Film home
-  time_zone: Europe/Berlin
+  time_zone: {ZONE}
 config:
 diagnostics:
 history:
 recorder:
   commit_interval: 1
 logger:
-  default: {level}
+  default: {{level}}
 """
 CAMERA = "camera.shop"
 MARK = "kept-frame-3f9c1d"
@@ -179,3 +181,15 @@ async def until[T](condition: Callable[[], Awaitable[T]], what: str) -> T:
         assert monotonic() < deadline, f"waited in vain for {what}"
         await asyncio.sleep(0.5)
     return answer
+
+
+def problems(config: Path) -> list[str]:
+    """What Home Assistant said about us in this folder, but for what it says of any of our kind."""
+    said = (config / "console.log").read_text()
+    return [
+        message
+        for message in re.split(r"^(?=\d{4}-\d\d-\d\d )", said, flags=re.MULTILINE)
+        if re.match(r"\S+ \S+ (WARNING|ERROR|CRITICAL) ", message)
+        and "agegender" in message
+        and "custom integration agegender which has not been tested" not in message
+    ]

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import re
 import subprocess
 import zipfile
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ import pytest_socket
 import skimage.data
 
 from scripts.demo_home import instance
-from tests.e2e.home import running, until
+from tests.e2e.home import problems, running, until
 from tests.e2e.program import ROOT
 
 INTEGRATION = ROOT / "custom_components" / "agegender"
@@ -173,15 +172,7 @@ async def run_release(release: Path, folder: Path, program: Sequence[str]) -> No
         await home.client.delete_entry(entry["entry_id"])
         assert await home.states() == {}
     assert not list(config.glob(".storage/agegender*"))
-    said = (config / "console.log").read_text()
-    problems = [
-        line
-        for line in said.splitlines()
-        if re.search(r"\b(ERROR|WARNING|CRITICAL)\b.*agegender", line)
-        and "custom integration agegender which has not been tested" not in line
-    ]
-    assert not problems
-    assert "agegender" not in said.partition("Traceback")[2]
+    assert problems(config) == []
     assert not found.exists(), found.read_text()
 
 
