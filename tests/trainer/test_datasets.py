@@ -80,9 +80,9 @@ def test_utkface_with_its_own_faces_and_labels(shared: Path, tmp_path: Path) -> 
     table = made("utkface", tmp_path)
     assert len(table) >= 38, "tight crops, whose faces are found nevertheless"
     for name, row in table.iterrows():
-        years, sex, _ = str(name).split("_", 2)
+        years, one_if_female, _ = str(name).split("_", 2)
         assert row["age"] == float(years)
-        assert row["gender"] == ("male", "female")[int(sex)]
+        assert row["gender"] == ("male", "female")[int(one_if_female)]
 
 
 def test_fairface(tmp_path: Path) -> None:
