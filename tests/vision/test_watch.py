@@ -18,6 +18,7 @@ from agegender_vision.estimator import Estimator
 from agegender_vision.evidence import UNJUDGED
 from agegender_vision.frame import FrameError
 from agegender_vision.mtcnn import Mtcnn
+from agegender_vision.region import Region
 from agegender_vision.runtime.choice import choose
 from agegender_vision.watch import Watch, WatchSettings
 
@@ -284,3 +285,110 @@ def test_100_megapixels_are_refused_and_the_watch_goes_on(
     with pytest.raises(FrameError, match="10000x10000 pixels"):
         watch.look(buffer.getvalue(), next(clock))
     assert len(watch.look(astronaut, next(clock)).present) == 1
+
+
+RIGHT_HALF = Region(left=0.5)
+
+
+def test_only_the_region_is_looked_at(
+    engine: Engine, two_faces: NDArray[np.uint8], clock: Iterator[float]
+) -> None:
+    watch = Watch(engine, WatchSettings(region=RIGHT_HALF))
+    for time, _ in zip(clock, range(3), strict=False):
+        scene = watch.look(jpeg(two_faces), time)
+    assert len(scene.present) == 1
+
+    # The left woman leaves, which is no reason to look.
+    alone = two_faces.copy()
+    alone[:, :512] = 90
+    crops = {"whole": two_faces, "alone": alone}
+    boxes = {name: watch.examine(picture)[0].box for name, picture in crops.items()}
+    assert boxes["alone"] == pytest.approx(boxes["whole"])
+
+
+def test_a_region_leaves_faces_at_their_places(
+    engine: Engine, two_faces: NDArray[np.uint8]
+) -> None:
+    everywhere = Watch(engine).examine(two_faces)
+    (right,) = (face for face in everywhere if face.box[0] > 0.5)
+    (found,) = Watch(engine, WatchSettings(region=RIGHT_HALF)).examine(two_faces)
+    assert found.box == pytest.approx(right.box, abs=0.01)
+
+
+def test_in_a_region_too_known_faces_are_followed(
+    counting_engine: Engine,
+    detector: CountingDetector,
+    two_faces: NDArray[np.uint8],
+    clock: Iterator[float],
+) -> None:
+    watch = Watch(counting_engine, replace(ALWAYS_LOOK, region=RIGHT_HALF, search_every=1000))
+    for step, time in zip(range(8), clock, strict=False):
+        scene = watch.look(np.roll(two_faces, 4 * step, axis=1), time)
+    assert len(scene.present) == 1
+    assert (detector.searches, detector.follows) == (1, 7)
+
+
+def test_in_a_region_too_what_moves_elsewhere_is_searched_for(
+    counting_engine: Engine,
+    detector: CountingDetector,
+    two_faces: NDArray[np.uint8],
+    clock: Iterator[float],
+) -> None:
+    """The region begins between the two; what moves there is a third one."""
+    region = Region(left=0.25, right=0.95)
+    three = np.concatenate([two_faces, two_faces[:, :512]], axis=1)
+    alone = three.copy()
+    alone[:, 1024:] = 90
+    watch = Watch(counting_engine, WatchSettings(search_every=1000, region=region))
+    for _ in range(3):
+        scene = watch.look(alone, next(clock))
+    assert len(scene.present) == 1
+    searched = detector.searches
+    scenes = [watch.look(three, next(clock)) for _ in range(3)]
+    assert detector.searches > searched
+    assert len(scenes[-1].present) == 2
+
+
+def test_who_is_in_view_stays_so_for_another_watch_with_the_same_tracker(
+    engine: Engine, two_faces: NDArray[np.uint8], clock: Iterator[float]
+) -> None:
+    first = Watch(engine, ALWAYS_LOOK)
+    scenes = [first.look(two_faces, next(clock)) for _ in range(30)]
+    other = Watch(engine, replace(ALWAYS_LOOK, region=RIGHT_HALF), first.tracker)
+    scenes += [other.look(two_faces, next(clock)) for _ in range(30)]
+    assert len(scenes[-1].present) == 1
+    assert sum(len(scene.counted) for scene in scenes) == 2
+
+
+def test_a_watch_that_stops_counts_who_was_there_and_finds_them_anew(
+    watch: Watch, astronaut: NDArray[np.uint8], clock: Iterator[float]
+) -> None:
+    for _ in range(3):
+        scene = watch.look(astronaut, next(clock))
+    assert (len(scene.present), scene.counted) == (1, ())
+    scene = watch.finish()
+    assert (scene.present, len(scene.counted)) == ((), 1)
+
+    # The same picture again, which the motion gate would have held back.
+    for _ in range(4):
+        scene = watch.look(astronaut, next(clock))
+    assert len(scene.present) == 1
+
+
+def test_a_single_frame_is_examined_without_counting(
+    watch: Watch, two_faces: NDArray[np.uint8]
+) -> None:
+    faces = watch.examine(jpeg(two_faces))
+    assert len(faces) == 2
+    assert all(face.estimate for face in faces)
+    assert watch.finish().counted == ()
+    with pytest.raises(FrameError):
+        watch.examine(b"<html>")
+
+
+def test_a_small_region_of_a_small_picture_holds_no_large_face(
+    engine: Engine, astronaut: NDArray[np.uint8]
+) -> None:
+    region = Region(0.4, 0.2, 0.5, 0.3)
+    watch = Watch(engine, WatchSettings(min_face_size=400, region=region))
+    assert watch.look(astronaut[::2, ::2], 0).present == ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from .engine import Engine, Face
 from .frame import decode, longer_side, thumbnail
 from .motion import MotionGate, outside
 from .quality import sharpness, turn
+from .region import Region
 from .tracker import Scene, Tracker, TrackerSettings
 
 _REFERENCE_SIDE = 1280
@@ -32,6 +34,8 @@ class WatchSettings:
     min_face_size
         Side of the smallest face to look for, in pixels of the frame scaled down to a
         longer side of 1280, or of the frame itself if that is smaller.
+    region
+        The part of the picture that is looked at; nothing else of it is analysed.
     motion_threshold
         A frame is looked at if it differs somewhere from the last one that was, by more
         than so many grey levels. 0 looks at every frame.
@@ -58,6 +62,7 @@ class WatchSettings:
 
     enough: int = 960
     min_face_size: int = 40
+    region: Region = field(default_factory=Region)
     motion_threshold: float = 6.0
     looks_after_motion: int = 3
     still_seconds: float = 60.0
@@ -67,6 +72,27 @@ class WatchSettings:
     least_sharpness: float = 0.005
     most_turn: float = 0.4
     tracker: TrackerSettings = field(default_factory=TrackerSettings)
+
+
+class _View(NamedTuple):
+    """What of a frame is looked at.
+
+    Attributes
+    ----------
+    image
+        (H, W, 3), uint8, RGB: the region.
+    corner
+        Where it begins in the picture, (x, y) in pixels.
+    unit
+        Longer side of the whole picture, in pixels.
+    min_face_size
+        Side of the smallest face to look for, in pixels.
+    """
+
+    image: NDArray[np.uint8]
+    corner: tuple[int, int]
+    unit: int
+    min_face_size: int
 
 
 class Watch:
@@ -81,16 +107,22 @@ class Watch:
         May serve many watches.
     settings
         How to watch.
+    tracker
+        Of a watch of the same camera, to go on with its people; a new one if None.
     """
 
-    def __init__(self, engine: Engine, settings: WatchSettings | None = None) -> None:
-        """Start with nobody in view."""
+    def __init__(
+        self,
+        engine: Engine,
+        settings: WatchSettings | None = None,
+        tracker: Tracker | None = None,
+    ) -> None:
+        """Start with nobody in view, or with the tracker's people."""
         self._engine = engine
         self._settings = settings = settings or WatchSettings()
-        self._tracker = Tracker(settings.tracker)
-        self._gate = MotionGate(
-            settings.motion_threshold, settings.looks_after_motion, settings.still_seconds
-        )
+        self.tracker = tracker or Tracker(settings.tracker)
+        """Who is in view; holds places and sums, no picture."""
+        self._gate = self._open_gate()
         self._time = -math.inf
         self._seen = 0  # faces in the last look
         self._follows = 0  # looks since the last search
@@ -118,21 +150,66 @@ class Watch:
         """
         settings = self._settings
         time = max(time, self._time)
-        if settings.motion_threshold and not self._gate.passes(thumbnail(frame), time):
+        if settings.motion_threshold and not self._gate.passes(
+            settings.region.cut(thumbnail(frame)), time
+        ):
             self._time = time
-            return self._tracker.hold(time)
-        image = decode(frame, enough=settings.enough) if isinstance(frame, bytes) else frame
-        scale = max(image.shape) / min(longer_side(frame), _REFERENCE_SIDE)
-        min_face_size = max(_LEAST_FACE_SIZE, round(settings.min_face_size * scale))
-        faces = self._judged(image, self._found(image, min_face_size, time))
+            return self.tracker.hold(time)
+        view = self._view(frame)
+        faces = self._judged(view, self._found(view, time))
         self._seen = len(faces)
         self._time = time
-        return self._tracker.update(faces, time)
+        return self.tracker.update(faces, time)
 
-    def _found(self, image: NDArray[np.uint8], min_face_size: int, time: float) -> list[Detection]:
-        """Follow the known faces if that will do, else search the whole image."""
+    def examine(self, frame: bytes | NDArray[np.uint8]) -> list[Face]:
+        """Find and judge the faces of one frame by itself: nobody is followed or counted.
+
+        Parameters
+        ----------
+        frame
+            As for `look`.
+
+        Returns
+        -------
+        list of Face
+            Best score first; boxes in longer sides of the picture.
+
+        Raises
+        ------
+        FrameError
+            The frame cannot be decoded.
+        """
+        view = self._view(frame)
+        return self._judged(view, self._engine.detect(view.image, view.min_face_size))
+
+    def finish(self) -> Scene:
+        """Stop looking for a while: nobody is present, and who has not voted yet votes now."""
+        self._gate = self._open_gate()
+        self._seen = 0
+        return self.tracker.finish()
+
+    def _open_gate(self) -> MotionGate:
         settings = self._settings
-        expected = self._tracker.boxes(time)
+        return MotionGate(
+            settings.motion_threshold, settings.looks_after_motion, settings.still_seconds
+        )
+
+    def _view(self, frame: bytes | NDArray[np.uint8]) -> _View:
+        settings = self._settings
+        image = decode(frame, enough=settings.enough) if isinstance(frame, bytes) else frame
+        height, width = image.shape[:2]
+        scale = max(height, width) / min(longer_side(frame), _REFERENCE_SIDE)
+        return _View(
+            np.ascontiguousarray(settings.region.cut(image)),
+            settings.region.corner(width, height),
+            max(height, width),
+            max(_LEAST_FACE_SIZE, round(settings.min_face_size * scale)),
+        )
+
+    def _found(self, view: _View, time: float) -> list[Detection]:
+        """Follow the known faces if that will do, else search everything."""
+        settings = self._settings
+        expected = self.tracker.boxes(time)
         self._follows += 1
         if (
             self._seen
@@ -140,47 +217,62 @@ class Watch:
             and time - self._time <= settings.follow_seconds
             and not self._moves_elsewhere(expected)
         ):
-            unit = max(image.shape)
-            found = self._engine.refine(image, [_scaled(box, unit) for box in expected])
+            boxes = [_in_region(box, view.unit, view.corner) for box in expected]
+            found = self._engine.refine(view.image, boxes)
             # Those hidden for a moment are expected, too, but no reason to search.
             if found is not None and len(found) >= self._seen:
                 return found
         self._follows = 0
-        return self._engine.detect(image, min_face_size)
+        return self._engine.detect(view.image, view.min_face_size)
 
     def _moves_elsewhere(self, faces: Sequence[Box]) -> bool:
         """Tell whether something other than the people of these faces moves."""
         moved = self._gate.moved
         if moved is None:
             return False
+        region = self._settings.region
+        width = moved.shape[1] / (region.right - region.left)
+        height = moved.shape[0] / (region.bottom - region.top)
+        corner = region.left * width, region.top * height
         people = [
             (left - width, top - height / 2, 3 * width, 8 * height)
             for left, top, width, height in faces
         ]
-        return outside(moved, [_scaled(box, max(moved.shape)) for box in people])
+        return outside(moved, [_in_region(box, max(width, height), corner) for box in people])
 
-    def _judged(self, image: NDArray[np.uint8], found: Sequence[Detection]) -> list[Face]:
+    def _judged(self, view: _View, found: Sequence[Detection]) -> list[Face]:
         """Judge the faces that show enough.
 
-        The tracker's unit is the longer side of the frame, so that people stay who they
-        are when the camera changes its resolution.
+        The tracker's unit is the longer side of the picture, so that people stay who they
+        are when the camera changes its resolution, or the region is moved.
         """
         settings = self._settings
         crops = {}
         for index, face in enumerate(found):
             if min(face.box[2:]) < settings.least_side or turn(face.landmarks) > settings.most_turn:
                 continue
-            crop = self._engine.crop(image, face)
+            crop = self._engine.crop(view.image, face)
             if sharpness(crop) >= settings.least_sharpness:
                 crops[index] = crop
         estimates = dict(zip(crops, self._engine.estimate(list(crops.values())), strict=True))
-        unit = max(image.shape)
         return [
-            Face(_scaled(face.box, 1 / unit), face.score, face.landmarks, estimates.get(index))
+            Face(
+                _in_picture(face.box, view.unit, view.corner),
+                face.score,
+                face.landmarks,
+                estimates.get(index),
+            )
             for index, face in enumerate(found)
         ]
 
 
-def _scaled(box: Box, factor: float) -> Box:
+def _in_picture(box: Box, unit: float, corner: tuple[float, float]) -> Box:
+    """Return a box of a region that begins at ``corner`` in longer sides of the picture."""
     left, top, width, height = box
-    return left * factor, top * factor, width * factor, height * factor
+    return (left + corner[0]) / unit, (top + corner[1]) / unit, width / unit, height / unit
+
+
+def _in_region(box: Box, unit: float, corner: tuple[float, float]) -> Box:
+    """Return a box of the picture, in its longer sides, in cells of the region."""
+    left, top, width, height = box
+    return left * unit - corner[0], top * unit - corner[1], width * unit, height * unit
