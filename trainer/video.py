@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import av
 import numpy as np
@@ -22,8 +22,8 @@ SUFFIXES = {
     *(".mts", ".ogv", ".ts", ".webm", ".wmv"),
 }
 # FFmpeg goes by the content. Left out are its playlists, which name other files and addresses.
-_FORMATS = "asf,avi,flv,matroska,mjpeg,mov,mpeg,mpegts,ogg"
-_MAX_PIXELS = 50_000_000
+FORMATS = "asf,avi,flv,matroska,mjpeg,mov,mpeg,mpegts,ogg"
+MAX_PIXELS = 50_000_000
 _CLOCK = Fraction(1, 90_000)  # seconds to a tick in the videos we write
 
 
@@ -73,10 +73,10 @@ class Video:
             stream = container.streams.video[0]
             pixels, self._frames = stream.width * stream.height, stream.frames
             self._rate = stream.average_rate or Fraction(25)
-        if pixels > _MAX_PIXELS:
+        if pixels > MAX_PIXELS:
             raise VideoError(
                 f"{path}: its pictures have {pixels / 1e6:.0f} million pixels, more than the "
-                f"limit of {_MAX_PIXELS / 1e6:g} million: make a smaller copy"
+                f"limit of {MAX_PIXELS / 1e6:g} million: make a smaller copy"
             )
 
     @property
@@ -100,7 +100,7 @@ class Video:
                 seconds = frame.time if frame.pts is not None else float(number / self._rate)
                 time = max(time, seconds)
                 if number % self._every == 0:
-                    yield Frame(number, time, _upright(frame))
+                    yield Frame(number, time, upright(frame.to_ndarray(format="rgb24"), frame))
         # Some files' headers count a few frames that no player shows.
         if number + 1 < 0.9 * self._frames:
             raise VideoError(
@@ -117,7 +117,7 @@ class Video:
             raise VideoError(f"{self.path}: is empty")
         with (
             self.path.open("rb") as file,
-            av.open(file, "r", options={"format_whitelist": _FORMATS}) as container,
+            av.open(file, "r", options={"format_whitelist": FORMATS}) as container,
         ):
             if not container.streams.video:
                 raise VideoError(f"{self.path}: holds no pictures, only sound")
@@ -209,7 +209,7 @@ def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFr
         raise damage
 
 
-def _upright(frame: VideoFrame) -> NDArray[np.uint8]:
-    """Return the picture as a player shows it: telephones film sideways and note the turn."""
-    image = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
-    return np.ascontiguousarray(np.rot90(image, round(frame.rotation / 90)))
+def upright(image: NDArray[Any], frame: VideoFrame) -> NDArray[np.uint8]:
+    """Return a frame's picture as a player shows it: telephones film sideways and note the turn."""
+    turned = np.rot90(image, round(frame.rotation / 90))
+    return np.ascontiguousarray(turned, np.uint8)
