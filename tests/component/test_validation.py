@@ -326,3 +326,43 @@ def test_what_automations_use_is_described(kind: str) -> None:
             if "translation_key" in chosen:
                 options = ENGLISH["selector"][chosen["translation_key"]]["options"]
                 assert set(options) == set(chosen["options"])
+
+
+def shown(where: str) -> bool:
+    """Tell whether a test, or a heading of a page, exists."""
+    path, _, test = where.partition("::")
+    path, _, heading = path.partition("#")
+    if not (ROOT / path).is_file():
+        return False
+    content = (ROOT / path).read_text("utf-8")
+    headings = (line.strip("# ").lower() for line in content.splitlines() if line[:1] == "#")
+    return (not test or re.search(rf"def {test}\(", content) is not None) and (
+        not heading
+        or heading in {re.sub(r"[^a-z0-9 ]", "", each).replace(" ", "-") for each in headings}
+    )
+
+
+def test_every_rule_of_the_quality_scale_is_kept_and_shown() -> None:
+    (core,) = map(Path, core_components)
+    known = load_yaml_dict(str(core / "peblar" / "quality_scale.yaml"))["rules"]
+    rules = load_yaml_dict(str(INTEGRATION / "quality_scale.yaml"))["rules"]
+    assert rules.keys() == known.keys()
+    assert len(rules) == 54
+    for rule, state in rules.items():
+        if state["status"] == "exempt":
+            assert state["comment"].endswith("."), rule
+        else:
+            assert state["status"] == "done", rule
+            assert shown(state["comment"]), f"{rule}: {state['comment']}"
+
+
+def test_common_parts_are_where_home_assistant_expects_them() -> None:
+    assert "DataUpdateCoordinator" in (INTEGRATION / "coordinator.py").read_text()
+    assert "CoordinatorEntity" in (INTEGRATION / "entity.py").read_text()
+
+
+def test_every_platform_says_how_many_updates_run_at_once() -> None:
+    platforms = [INTEGRATION / f"{platform}.py" for platform in ENGLISH["entity"]]
+    assert platforms
+    for platform in platforms:
+        assert re.search(r"^PARALLEL_UPDATES = \d$", platform.read_text(), re.MULTILINE), platform
