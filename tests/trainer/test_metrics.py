@@ -20,10 +20,31 @@ def test_age_errors() -> None:
     assert metrics.cumulative_score(AGE, SAID, 5) == 0.75
 
 
-def test_bands_exact_and_one_off() -> None:
-    low, high = np.array([20.0, 30, 70, 0]), np.array([29.0, 39, 100, 2])
-    said = np.array([25.0, 41.0, 45.0, 2.9])
-    assert metrics.band_accuracy(low, high, said, metrics.FAIRFACE_BANDS) == (0.5, 0.75)
+def test_classes_exact_one_off_and_balanced() -> None:
+    true, said = np.array([3, 4, 8, 0]), np.array([3, 5, 5, 0])
+    assert metrics.class_accuracy(true, said) == 0.5
+    assert metrics.class_accuracy(true, said, off=1) == 0.75
+    often, rarely = np.array([0, 0, 0, 1]), np.array([0, 0, 0, 0])
+    assert metrics.class_accuracy(often, rarely) == 0.75
+    assert metrics.balanced_accuracy(often, rarely) == 0.5
+    assert metrics.confusion(often, rarely, 2).tolist() == [[3, 0], [1, 0]]
+
+
+def test_a_label_counts_as_far_as_the_interval_holds_it() -> None:
+    ages = np.full((3, 101), 0.0)
+    ages[:, 20:30] = 0.1  # the central 80 % are the years 21 to 28
+    low, high = np.array([21.0, 20.0, 20.0]), np.array([28.0, 20.0, 29.0])
+    assert metrics.mass_within(low, high, ages) == pytest.approx([1, 0, 0.8])
+
+
+def test_not_answering_costs_answers_and_gains_right_ones() -> None:
+    confidence, right = np.array([0.9, 0.8, 0.6, 0.5]), np.array([True, True, False, True])
+    points = metrics.selective(confidence, right, np.array([0.5, 0.7, 0.95]))
+    assert points == [
+        {"threshold": 0.5, "answered": 1.0, "right": 0.75},
+        {"threshold": 0.7, "answered": 0.5, "right": 1.0},
+        {"threshold": 0.95, "answered": 0.0},
+    ]
 
 
 def test_accuracy_and_its_calibration() -> None:
@@ -44,7 +65,8 @@ def test_predictions_of_outputs() -> None:
     outputs = {"age": age, "gender": np.array([[0.0]], np.float32)}
     found = Predictions.from_outputs(heads.of(Config()), outputs)
     assert found.age == pytest.approx([30])
-    assert [float(bound[0]) for bound in found.interval(0.8)] == [20, 40]
+    assert found.estimates[0].age_low == pytest.approx(19.7, abs=0.01)
+    assert found.estimates[0].age_high == pytest.approx(40.3, abs=0.01)
     assert found.p_female == pytest.approx([0.5])
 
 

@@ -13,8 +13,8 @@ from trainer.data import faces
 from trainer.data.geometry import aligned
 from trainer.data.prepare import prepare
 from trainer.data.registry import dataset
+from trainer.evaluation.figures import figures
 from trainer.evaluation.predictions import Predictions
-from trainer.evaluation.report import figures
 
 from .conftest import ROOT
 

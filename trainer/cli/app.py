@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
 from trainer.errors import InputError
-
-if TYPE_CHECKING:
-    import keras
-
-    from trainer.config import Config
 
 app = typer.Typer(
     help="Train, evaluate and export models that estimate age and gender from faces.\n\n"
@@ -67,20 +61,6 @@ DryRunOption = Annotated[
     bool,
     typer.Option("--dry-run", help="Check all, do a step on a few faces, and write nothing."),
 ]
-
-
-def trained(folder: Path) -> tuple[Config, keras.Model, dict[str, Any]]:
-    """Return the settings, the network and the temperatures of a finished run."""
-    import keras
-
-    from trainer import config
-    from trainer.run import CALIBRATION, CHECKPOINT, CONFIG
-
-    return (
-        config.load(existing(folder / CONFIG, "a run's settings")),
-        keras.saving.load_model(existing(folder / CHECKPOINT, "a trained model")),
-        json.loads(existing(folder / CALIBRATION, "a calibration").read_text("utf-8")),
-    )
 
 
 def existing(path: Path, what: str) -> Path:

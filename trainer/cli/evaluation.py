@@ -3,49 +3,196 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.table import Table
 
-from trainer.cli.app import app, errors, trained
+from trainer.cli.app import (
+    ConfigOption,
+    LimitOption,
+    ResumeOption,
+    RunOption,
+    SetOption,
+    app,
+    errors,
+)
 from trainer.errors import InputError
+
+if TYPE_CHECKING:
+    from trainer.data.faces import Faces
+
+
+ManifestOption = Annotated[
+    list[Path] | None, typer.Option(help="Other manifests than the run's. Repeatable.")
+]
+SplitOption = Annotated[str, typer.Option(help="val or test.")]
 
 
 @app.command()
 def evaluate(
     model: Annotated[Path, typer.Argument(help="A run, or a folder under models/.")],
-    split: Annotated[str, typer.Option(help="val or test.")] = "val",
-    manifest: Annotated[
-        list[Path] | None, typer.Option(help="Other manifests than the run's. Repeatable.")
-    ] = None,
+    split: SplitOption = "val",
+    manifest: ManifestOption = None,
     output: Annotated[
         Path | None, typer.Option(help="Folder for metrics and plots; left out: MODEL.")
     ] = None,
 ) -> None:
     """Measure a trained model on held-out faces: tables, metrics.json and plots."""
-    from trainer.data import faces
-    from trainer.evaluation import report
-    from trainer.evaluation.predictions import Predictions
-    from trainer.models import heads, recipes
+    from trainer.evaluation import figures, models, report
+    from trainer.files import atomically
     from trainer.run import METRICS
 
-    settings, network, temperatures = trained(model)
-    held_out = faces.load(manifest or settings.data.manifests, [split], settings.data.limit)
-    answers = recipes.outputs(network, held_out, settings)
-    found = Predictions.from_outputs(heads.of(settings), answers, temperatures)
-    result = report.report(held_out, found)
+    opened = models.load(model)
+    held_out = _held_out(model, split, manifest)
+    found = opened.answer(held_out)
+    parts = list(figures.each_dataset(held_out, found))
+    result = {name: figures.describe(part, said, opened.heads) for name, part, said in parts}
     output = output or model
-    output.mkdir(parents=True, exist_ok=True)
     path = output / METRICS
     every = json.loads(path.read_text("utf-8")) if path.exists() else {}
     every[split] = {**every.get(split, {}), **result}
-    path.write_text(json.dumps(every, indent=1) + "\n", "utf-8")
-    for name, part, said in report.each_dataset(held_out, found):
-        report.plot(part, said, output / f"{split}-{name}.png", f"{model.name} on {name} {split}")
-    Console().print(report.table(result, f"{model} on {split}"))
+    text = json.dumps(every, indent=1) + "\n"
+    atomically(path, lambda file: file.write_text(text, "utf-8"))
+    for name, held, said in parts:
+        report.overview(
+            held, said, output / f"{split}-{name}.png", f"{model.name} on {name} {split}"
+        )
+        for remark in figures.missing(held, said, opened.heads):
+            errors.print(f"{name}: {remark}.", highlight=False, soft_wrap=True)
+    shown = {name: part["figures"] for name, part in result.items()}
+    Console().print(figures.table(shown, f"{model} on {split}"))
+    for name, part in result.items():
+        for answer, curve in part["unknown"].items():
+            chosen = curve["chosen"]
+            typer.echo(
+                f"{name}, {answer} unknown below {chosen['threshold']:g}: "
+                f"{100 * chosen['answered']:.1f} % answered, "
+                f"{100 * chosen['right']:.1f} % of these right"
+            )
     typer.echo(f"{path}: these and the figures by decade, gender and group")
+
+
+@app.command()
+def compare(
+    model: Annotated[list[Path], typer.Argument(help="Runs and exported models.")],
+    manifest: Annotated[list[Path], typer.Option(help="Whose faces. Repeatable.")],
+    split: SplitOption = "test",
+    limit: LimitOption = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder for compare.csv, .json and .md.")
+    ] = None,
+) -> None:
+    """Put several models into one table, with bootstrap intervals and what each costs.
+
+    Differences are from the first model, on the same faces.
+    """
+    from trainer.data import faces
+    from trainer.evaluation import compare as comparison
+    from trainer.evaluation import cost, models
+    from trainer.files import atomically
+
+    held_out = faces.load(manifest, [split], limit)
+    answers, costs = {}, {}
+    for folder in model:
+        if str(folder) in answers:
+            raise InputError(f"{folder}: named twice.")
+        answers[str(folder)] = models.load(folder).answer(held_out)
+        costs[str(folder)] = cost.measure(folder)
+    found = comparison.compare(held_out, answers, costs)
+    wide = comparison.wide(found)
+    Console().print(comparison.view(wide, f"{len(held_out):,} faces of {split}"))
+    if output:
+        texts = {
+            "compare.csv": found.to_csv(index=False),
+            "compare.json": found.to_json(orient="records", indent=1) + "\n",
+            "compare.md": comparison.markdown(wide),
+        }
+        for name, text in texts.items():
+            atomically(output / name, partial(Path.write_text, data=text, encoding="utf-8"))
+        typer.echo(f"{output}: {', '.join(texts)}")
+
+
+@app.command()
+def crossval(
+    run: RunOption,
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    limit: LimitOption = None,
+    folds: Annotated[
+        int, typer.Option(min=2, help="How many; a manifest's column `fold` decides instead.")
+    ] = 5,
+    resume: ResumeOption = False,
+    scratch: Annotated[
+        bool, typer.Option("--from-scratch", help="Start the encoders from random weights.")
+    ] = False,
+) -> None:
+    """Train and judge a model for each fold; nobody is in two of them.
+
+    Faces of `train` and `val` take part, those of `test` only where the manifest has folds.
+    """
+    from trainer.data import faces
+    from trainer.evaluation import crossval as protocol
+    from trainer.files import atomically
+    from trainer.run import open_run
+    from trainer.training.allocator import keep_freed_memory
+
+    keep_freed_memory()
+    overrides = [*(set_ or []), *([] if limit is None else [f"data.limit={limit}"])]
+    settings = open_run(run, config, overrides, resume=resume)
+    few = settings.data.limit
+    seen = faces.load(settings.data.manifests, ["train", "val"], few)
+    if "fold" in seen.table:
+        seen = faces.load(settings.data.manifests, ["train", "val", "test"], few)
+    more = settings.data.unlabeled
+    unlabeled = faces.load(more, ["train", "unlabeled"], few) if more and not scratch else None
+    results = protocol.run(settings, seen, unlabeled, run, folds, scratch=scratch)
+    found = protocol.summary(results)
+    view = Table("", "", "mean ± deviation", title=f"{results['fold'].nunique()} folds")
+    for line in protocol.lines(found):
+        view.add_row(*line)
+    Console().print(view)
+    path = run / "crossval.json"
+    text = json.dumps(found, indent=1) + "\n"
+    atomically(path, lambda file: file.write_text(text, "utf-8"))
+    typer.echo(f"{path}: the same; {run / protocol.RESULTS}: each fold")
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(help="A run, or a folder under models/.")],
+    split: SplitOption = "val",
+    manifest: ManifestOption = None,
+    output: Annotated[Path | None, typer.Option(help="Folder; left out: RUN/report.")] = None,
+    show_faces: Annotated[
+        bool, typer.Option("--faces/--no-faces", help="Show mistakes and rebuilt faces.")
+    ] = True,
+) -> None:
+    """Write all about a model as one HTML file, as JSON, and each figure as a PNG."""
+    from trainer.evaluation import models
+    from trainer.evaluation import report as page
+
+    opened = models.load(run)
+    held_out = _held_out(run, split, manifest)
+    output = output or run / "report"
+    page.write(output, opened, held_out, opened.answer(held_out), split, with_faces=show_faces)
+    typer.echo(f"{output / 'report.html'}: open it in a browser; all else is beside it")
+
+
+def _held_out(model: Path, split: str, manifest: list[Path] | None) -> Faces:
+    from trainer import config
+    from trainer.data import faces
+    from trainer.run import CONFIG
+
+    if not (model / CONFIG).exists():
+        if not manifest:
+            raise InputError(f"{model}: was trained elsewhere. Say whose faces: --manifest DATA.")
+        return faces.load(manifest, [split])
+    data = config.load(model / CONFIG).data
+    return faces.load(manifest or data.manifests, [split], data.limit)
 
 
 @app.command("evaluate-detectors")

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from trainer.cli.app import existing, export_app, trained
+from trainer.cli.app import existing, export_app
 from trainer.errors import InputError
 
 
@@ -38,6 +38,7 @@ def export_estimator(
     """
     from trainer.data import faces
     from trainer.evaluation.card import card
+    from trainer.evaluation.models import trained
     from trainer.export import formats
     from trainer.export.artefact import ExportError
     from trainer.models import heads

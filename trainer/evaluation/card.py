@@ -9,7 +9,7 @@ from typing import Any
 
 from agegender_vision import artefact
 from trainer import config
-from trainer.evaluation.report import rows, shown
+from trainer.evaluation.figures import rows, shown
 from trainer.run import CONFIG, METRICS
 
 SOURCES = {
@@ -88,7 +88,9 @@ def card(folder: Path) -> str:
         sources="\n".join(
             f"- {SOURCES.get(name, name)}" for name in exported.metadata["training_data"]
         ),
-        figures=_table(["", *columns], [*rows(columns)]),
+        figures=_table(
+            ["", *columns], [*rows({name: part["figures"] for name, part in columns.items()})]
+        ),
         decades="\n\n".join(_records(n, part["by_decade"]) for n, part in columns.items()).strip(),
         groups="\n\n".join(_records(n, part["by_group"]) for n, part in columns.items()).strip(),
         commands="\n".join(_commands(settings, folder, metrics, exported.licence)),

@@ -6,11 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.floating]
-
-FAIRFACE_BANDS = (0, 3, 10, 20, 30, 40, 50, 60, 70)
-"""Lowest age of each of FairFace's nine bands (Karkkainen and Joo, WACV 2021)."""
-ADIENCE_BANDS = (0, 3, 8, 15, 25, 38, 48, 60)
-"""Lowest age of Adience's eight bands (Eidinger et al., TIFS 2014); gaps go to the older."""
+Integers = NDArray[np.int64]
 
 
 def mean_absolute_error(age: Floats, predicted: Floats) -> float:
@@ -31,27 +27,30 @@ def cumulative_score(age: Floats, predicted: Floats, years: float = 5) -> float:
     return float(np.mean(np.abs(predicted - age) <= years))
 
 
-def band(age: Floats, lowest: tuple[int, ...]) -> NDArray[np.int64]:
-    """Return the index of the band that holds each age; `lowest` as FAIRFACE_BANDS."""
-    return np.searchsorted(np.asarray(lowest), age, side="right") - 1
-
-
-def band_accuracy(
-    low: Floats, high: Floats, predicted: Floats, lowest: tuple[int, ...]
-) -> tuple[float, float]:
-    """Return the exact and the one-off accuracy over age bands, in [0, 1].
+def class_accuracy(true: Integers, predicted: Integers, off: int = 0) -> float:
+    """Return the share of faces whose class is right, or at most `off` classes away.
 
     Parameters
     ----------
-    low, high
-        Label interval in years, (N,); its midpoint names the true band.
-    predicted
-        Years, (N,).
-    lowest
-        Lowest age of each band.
+    true, predicted
+        Positions of classes, (N,); of age bands in their order, for `off` to mean something.
+        With `off` 1 it is the one-off accuracy of Eidinger et al., TIFS 2014.
     """
-    off = np.abs(band((low + high) / 2, lowest) - band(predicted, lowest))
-    return float(np.mean(off == 0)), float(np.mean(off <= 1))
+    return float(np.mean(np.abs(predicted - true) <= off))
+
+
+def balanced_accuracy(true: Integers, predicted: Integers) -> float:
+    """Return the mean over the classes that occur of the share that is right, in [0, 1].
+
+    Brodersen et al., ICPR 2010; a rare class counts as much as a frequent one.
+    """
+    return float(np.mean([np.mean(predicted[true == c] == c) for c in np.unique(true)]))
+
+
+def confusion(true: Integers, predicted: Integers, classes: int) -> Integers:
+    """Return how many faces of each class (rows) were taken for each (columns), (K, K)."""
+    cells = np.bincount(true * classes + predicted, minlength=classes * classes)
+    return cells.reshape(classes, classes).astype(np.int64)
 
 
 def accuracy(female: Floats, p_female: Floats) -> float:
@@ -59,20 +58,93 @@ def accuracy(female: Floats, p_female: Floats) -> float:
     return float(np.mean((p_female >= 0.5) == (female == 1)))
 
 
-def expected_calibration_error(female: Floats, p_female: Floats, bins: int = 15) -> float:
-    """Return the ECE of the predicted gender (Guo et al., ICML 2017), in [0, 1].
+def expected_calibration_error(positive: Floats, p: Floats, bins: int = 15) -> float:
+    """Return the ECE of a probability (Guo et al., ICML 2017), in [0, 1].
 
     Confidence is the probability of the predicted class, cut into equal-width bins
     between one half and one.
+
+    Parameters
+    ----------
+    positive
+        Labels (N,): 1 yes, 0 no.
+    p
+        Probabilities of yes, (N,).
+    bins
+        How many.
     """
-    confidence = np.maximum(p_female, 1 - p_female)
-    right = (p_female >= 0.5) == (female == 1)
+    confidence = np.maximum(p, 1 - p)
+    right = (p >= 0.5) == (positive == 1)
     place = np.minimum(((confidence - 0.5) * 2 * bins).astype(int), bins - 1)
     gaps = [
         abs(right[place == b].mean() - confidence[place == b].mean()) * np.mean(place == b)
         for b in np.unique(place)
     ]
     return float(np.sum(gaps))
+
+
+def mass_within(low: Floats, high: Floats, ages: Floats, share: float = 0.8) -> Floats:
+    """Return which part of each label lies in the central interval of its prediction.
+
+    The mean over faces is the interval's coverage, which is `share` where the predictions
+    are calibrated (the probability integral transform for discrete outcomes: Czado,
+    Gneiting and Held, Biometrics 2009). A label, be it a year or a band, counts in part
+    where the interval ends inside of it.
+
+    Parameters
+    ----------
+    low, high
+        Labels in years, (N,), both ends inside; those beyond the years count as the last.
+    ages
+        Probability of each year from 0, (N, A).
+    share
+        Probability inside the interval.
+
+    Returns
+    -------
+    numpy.ndarray
+        (N,), in [0, 1].
+    """
+    last = ages.shape[1] - 1
+    first, end = (np.clip(np.round(bound), 0, last).astype(int) for bound in (low, high))
+    cumulative = np.pad(np.cumsum(ages, axis=1, dtype=np.float64), ((0, 0), (1, 0)))
+    rows = np.arange(len(ages))
+    start, stop = cumulative[rows, first], cumulative[rows, end + 1]
+    outside = (1 - share) / 2
+    inside = np.clip(np.minimum(stop, 1 - outside) - np.maximum(start, outside), 0, None)
+    # Where the model gives the label no probability at all, the label lies outside.
+    parts: Floats = inside / np.maximum(stop - start, np.finfo(float).tiny)
+    return parts
+
+
+def selective(
+    confidence: Floats, right: NDArray[np.bool_], thresholds: Floats
+) -> list[dict[str, float]]:
+    """Return what refusing to answer below a confidence costs, and what it gains.
+
+    The risk-coverage curve of El-Yaniv and Wiener, JMLR 2010.
+
+    Parameters
+    ----------
+    confidence
+        (N,), in [0, 1].
+    right
+        (N,): whether the answer is right.
+    thresholds
+        Least confidence of an answer, one for each point of the curve.
+
+    Returns
+    -------
+    list of dict
+        `threshold`, `answered` (share of faces), and `right`, the share of right answers
+        among them; no `right` where nothing is answered.
+    """
+    points = []
+    for threshold in thresholds:
+        given = confidence >= threshold
+        point = {"threshold": round(float(threshold), 4), "answered": float(given.mean())}
+        points.append(point | ({"right": float(right[given].mean())} if given.any() else {}))
+    return points
 
 
 def coverage(low: Floats, high: Floats, interval_low: Floats, interval_high: Floats) -> float:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from agegender_vision.census import AgeBands
+from agegender_vision.estimator import Estimate, summarize
 from trainer.models.heads import Head, probabilities
 
 YEARS = 101
@@ -72,9 +74,22 @@ class Predictions:
         """Expected age in years, (N,)."""
         return self.ages @ np.arange(self.ages.shape[1])
 
-    def interval(self, share: float = 0.8) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the central interval holding `share` of the probability: low, high (N,)."""
-        cumulative = np.cumsum(self.ages, axis=1)
-        low = np.argmax(cumulative >= (1 - share) / 2, axis=1)
-        high = np.argmax(cumulative >= 1 - (1 - share) / 2, axis=1)
-        return low.astype(np.float64), high.astype(np.float64)
+    @property
+    def knows_age(self) -> bool:
+        """Whether the model answers about ages."""
+        return not np.isnan(self.ages).any()
+
+    @property
+    def knows_gender(self) -> bool:
+        """Whether the model answers about gender."""
+        return not np.isnan(self.p_female).any()
+
+    @property
+    def estimates(self) -> list[Estimate]:
+        """The same as the engine has it, N of them, with 80 % intervals of the age."""
+        pairs = zip(self.ages.astype(np.float32), self.p_female, strict=True)
+        return [summarize(ages, float(p_female)) for ages, p_female in pairs]
+
+    def bands(self, bands: AgeBands) -> NDArray[np.int64]:
+        """Return the position of the likeliest band of each face, (N,)."""
+        return np.array([bands.likeliest(one)[0] for one in self.estimates], np.int64)

@@ -1,237 +1,285 @@
-"""The figures of one model on one split, as data, as a table and as plots."""
+"""Everything about one model as a page that needs no other file, as JSON, and as pictures."""
 
 from __future__ import annotations
 
+import base64
+import html
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
-from rich.table import Table
+from matplotlib.figure import Figure
 
-from trainer.data.faces import Faces
-from trainer.evaluation import metrics
+from trainer.data.faces import Faces, plain_views
+from trainer.evaluation import figures, plots
+from trainer.evaluation.models import Model
 from trainer.evaluation.predictions import Predictions
+from trainer.files import atomically
+from trainer.models.autoencoder import Corruption
+from trainer.run import CONFIG
 
-TITLES = {
-    "faces": "faces",
-    "mae": "age MAE, years",
-    "rmse": "age RMSE, years",
-    "cs5": "within 5 years",
-    "mae_children": "age MAE of children 0-9, years",
-    "interval_coverage": "80 % interval holds the age",
-    "gender": "gender accuracy",
-    "gender_ece": "gender calibration error (ECE)",
-    "fairface_exact": "FairFace band, exact",
-    "fairface_one_off": "FairFace band, one-off",
-    "adience_exact": "Adience band, exact",
-    "adience_one_off": "Adience band, one-off",
-    "median_mae": "age MAE of always answering the median",
-}
-"""What each figure of :func:`figures` means, in the order shown."""
+SHOWN = 8
+"""Faces whose reconstruction is shown."""
+WORST = 16
+"""Mistakes that are shown of each kind."""
+STYLE = """
+:root { color-scheme: light dark; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }
+table { border-collapse: collapse; margin: 1rem 0; display: block; overflow-x: auto; }
+th, td { padding: .2rem .8rem; border-bottom: 1px solid #8886; text-align: right; }
+th:first-child, td:first-child { text-align: left; }
+img { max-width: 100%; background: white; border-radius: 4px; margin: .3rem 0; }
+pre { overflow-x: auto; background: #8882; padding: 1rem; border-radius: 4px; }
+"""
 
-SHARES = {
-    "cs5",
-    "interval_coverage",
-    "gender",
-    "gender_ece",
-    "fairface_exact",
-    "fairface_one_off",
-    "adience_exact",
-    "adience_one_off",
-}
+Picture = tuple[str, str, Figure]
+"""Name of the file, what it shows, and the figure."""
 
 
-def figures(faces: Faces, found: Predictions) -> dict[str, float]:
-    """Return the figures of one set of faces.
+def write(
+    folder: Path, model: Model, faces: Faces, found: Predictions, split: str, *, with_faces: bool
+) -> dict[str, Any]:
+    """Write `report.html`, `report.json` and `figures/*.png`.
 
     Parameters
     ----------
-    faces
-        With labels; unknown ones are left out of the figures that need them.
-    found
-        The model's answers, in the same order.
+    folder
+        Where to.
+    model
+        What is reported on.
+    faces, found
+        Held-out faces and what the model says of them.
+    split
+        Which ones they are.
+    with_faces
+        Whether the worst mistakes and the reconstructions, which show people, are in it.
 
     Returns
     -------
     dict
-        A subset of the keys of :data:`TITLES`: years, or shares in [0, 1]. Errors in years
-        are there only where ages are exact, band accuracies where ages are known at all.
+        What `report.json` holds: by data set what
+        :func:`trainer.evaluation.figures.describe` returns.
     """
-    out: dict[str, float] = {"faces": len(faces)}
-    low, high = faces.ages.T.astype(np.float64)
-    age, (interval_low, interval_high) = found.age, found.interval(0.8)
-    exact = low == high
-    if exact.any():
-        true, said = low[exact], age[exact]
-        out["mae"] = metrics.mean_absolute_error(true, said)
-        out["rmse"] = metrics.root_mean_squared_error(true, said)
-        out["cs5"] = metrics.cumulative_score(true, said)
-        out["median_mae"] = metrics.mean_absolute_error(true, np.full_like(true, np.median(true)))
-        if (children := true < 10).any():
-            out["mae_children"] = metrics.mean_absolute_error(true[children], said[children])
-        out["interval_coverage"] = metrics.coverage(
-            true, true, interval_low[exact], interval_high[exact]
-        )
-    known = ~np.isnan(low)
-    if known.any():
-        for name, bands in (
-            ("fairface", metrics.FAIRFACE_BANDS),
-            ("adience", metrics.ADIENCE_BANDS),
-        ):
-            if name == "adience" and not exact[known].all():
-                continue  # FairFace's bands cut across Adience's
-            out[f"{name}_exact"], out[f"{name}_one_off"] = metrics.band_accuracy(
-                low[known], high[known], age[known], bands
-            )
-    known = ~np.isnan(faces.female)
-    if known.any():
-        out["gender"] = metrics.accuracy(faces.female[known], found.p_female[known])
-        out["gender_ece"] = metrics.expected_calibration_error(
-            faces.female[known], found.p_female[known]
-        )
-    return out
-
-
-def by_decade(faces: Faces, found: Predictions) -> pd.DataFrame:
-    """Return errors by decade of true age and gender; exact ages only.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns `decade`, `gender` ("female", "male", "all"), `faces`, `mae` and `bias`
-        (mean of predicted minus true) in years, `accuracy` of the gender in [0, 1].
-    """
-    rows = []
-    exact = faces.ages[:, 0] == faces.ages[:, 1]
-    decades = np.minimum(faces.ages[:, 0] // 10 * 10, 90)
-    for decade in np.unique(decades[exact]):
-        for gender, wanted in (("all", None), ("female", 1), ("male", 0)):
-            here = exact & (decades == decade)
-            if wanted is not None:
-                here &= faces.female == wanted
-            if not here.any():
-                continue
-            error = found.age[here] - faces.ages[here, 0]
-            labelled = here & ~np.isnan(faces.female)
-            rows.append(
-                {
-                    "decade": f"{decade:.0f}-{decade + 9:.0f}" if decade < 90 else "90+",
-                    "gender": gender,
-                    "faces": int(here.sum()),
-                    "mae": float(np.abs(error).mean()),
-                    "bias": float(error.mean()),
-                    "accuracy": metrics.accuracy(faces.female[labelled], found.p_female[labelled])
-                    if labelled.any()
-                    else None,
-                }
-            )
-    return pd.DataFrame(rows)
-
-
-def by_group(faces: Faces, found: Predictions) -> pd.DataFrame:
-    """Return gender accuracy and exact FairFace band by the manifest's column `group`."""
-    names = ("faces", "gender", "fairface_exact", "mae")
-    return pd.DataFrame(
-        [
-            {"group": group} | {n: part[n] for n in names if n in part}
-            for group, held, said in _split(faces, found, "group")
-            for part in (figures(held, said),)
+    parts = list(figures.each_dataset(faces, found))
+    result = {name: figures.describe(held, said, model.heads) for name, held, said in parts}
+    remarks = {name: figures.missing(held, said, model.heads) for name, held, said in parts}
+    about = {"model": model.name, "split": split, "data": result, "remarks": remarks}
+    sections = [_section("Learning curves", list(_curves(model.folder)))]
+    if with_faces:
+        sections.append(_section("The autoencoder", list(_reconstructions(model.folder, faces))))
+    body = [_table(_sides(result))]
+    for name, held, said in parts:
+        pictures = [*_pictures(name, held, said, result[name])]
+        if with_faces:
+            pictures += _worst(name, held, said)
+        sections.append(_section(f"{name}, {split}", pictures, remarks[name]))
+    for _, pictures, _ in sections:
+        for file, _, figure in pictures:
+            _save(figure, folder / "figures" / f"{file}.png")
+    for heading, pictures, sentences in sections:
+        if not pictures and not sentences:
+            continue
+        body.append(f"<h2>{html.escape(heading)}</h2>")
+        body += [
+            f"<p>{html.escape(sentence[0].upper() + sentence[1:])}.</p>" for sentence in sentences
         ]
+        body += [_image(folder / "figures" / f"{file}.png", said) for file, said, _ in pictures]
+        if heading.removesuffix(f", {split}") in result:
+            body += _records(result[heading.removesuffix(f", {split}")])
+    settings = model.folder / CONFIG
+    if settings.exists():
+        body.append(f"<h2>Settings</h2><pre>{html.escape(settings.read_text('utf-8'))}</pre>")
+    title = html.escape(f"{model.name} on {split}")
+    page = (
+        f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{title}</title>\n'
+        f'<meta name="viewport" content="width=device-width,initial-scale=1">\n'
+        f"<style>{STYLE}</style>\n<h1>{title}</h1>\n" + "\n".join(body) + "\n</html>\n"
     )
+    text = json.dumps(about, indent=1) + "\n"
+    atomically(folder / "report.json", lambda partial: partial.write_text(text, "utf-8"))
+    atomically(folder / "report.html", lambda partial: partial.write_text(page, "utf-8"))
+    return result
 
 
-def each_dataset(faces: Faces, found: Predictions) -> Iterator[tuple[str, Faces, Predictions]]:
-    """Give the faces and answers of each data set in turn."""
-    return _split(faces, found, "dataset")
-
-
-def report(faces: Faces, found: Predictions) -> dict[str, Any]:
-    """Return everything about each data set, ready for JSON."""
-    return {
-        name: {
-            "figures": {key: round(value, 4) for key, value in figures(part, said).items()},
-            "by_decade": by_decade(part, said).round(4).to_dict("records"),
-            "by_group": by_group(part, said).round(4).to_dict("records"),
-        }
-        for name, part, said in each_dataset(faces, found)
-    }
-
-
-def shown(name: str, value: float) -> str:
-    """Return a figure as people read it: a percentage, years, or a whole number."""
-    if name == "faces":
-        return f"{value:,.0f}"
-    return f"{100 * value:.1f} %" if name in SHARES else f"{value:.2f}"
-
-
-def rows(result: dict[str, Any]) -> Iterator[list[str]]:
-    """Yield each figure that any part of :func:`report` has: its meaning, then its values."""
-    for key, meaning in TITLES.items():
-        values = [part["figures"].get(key) for part in result.values()]
-        if any(value is not None for value in values):
-            yield [meaning, *("-" if v is None else shown(key, v) for v in values)]
-
-
-def table(result: dict[str, Any], title: str) -> Table:
-    """Return the figures of :func:`report` as a table for the terminal."""
-    view = Table("", *result, title=title)
-    for row in rows(result):
-        view.add_row(*row)
-    return view
-
-
-def plot(faces: Faces, found: Predictions, path: Path, title: str) -> None:
-    """Draw age scatter, error by decade and gender calibration into a PNG."""
-    from matplotlib.figure import Figure  # noqa: PLC0415  (slow to import)
-
-    figure = Figure(figsize=(13, 4.2), layout="constrained")
+def overview(faces: Faces, found: Predictions, path: Path, title: str) -> None:
+    """Draw age scatter, error by decade and gender calibration into one PNG."""
+    figure = plots.figure(13, 4.2)
     figure.suptitle(title)
     scatter, decades, reliability = figure.subplots(1, 3)
     exact = faces.ages[:, 0] == faces.ages[:, 1]
-    _plot_scatter(scatter, faces.ages[exact, 0], found.age[exact])
-    table = by_decade(faces, found)
-    if len(table):
-        every = table[table["gender"] == "all"]
-        decades.bar(every["decade"], every["mae"], color="#4477aa", label="MAE")
-        decades.plot(every["decade"], every["bias"], "o-", color="#ee6677", label="bias")
-        decades.axhline(0, color="0.6", lw=0.8)
-        decades.set(xlabel="true age, years", ylabel="error, years", title="error by decade")
-        decades.tick_params(axis="x", rotation=60)
-        decades.legend()
+    if found.knows_age:
+        plots.age_scatter(scatter, faces.ages[exact, 0], found.age[exact])
+    if len(table := figures.by_decade(faces, found)):
+        plots.error_by_decade(decades, table)
     known = ~np.isnan(faces.female)
-    _plot_reliability(reliability, faces.female[known], found.p_female[known])
-    figure.savefig(path, dpi=110)
+    if known.any() and found.knows_gender:
+        plots.reliability(reliability, faces.female[known], found.p_female[known], "female")
+    _save(figure, path)
 
 
-def _plot_scatter(ax: Any, age: NDArray[np.float32], said: NDArray[np.float64]) -> None:
-    ax.plot([0, 100], [0, 100], color="0.6", lw=0.8)
-    ax.scatter(age, said, s=4, alpha=0.25, color="#4477aa", linewidths=0)
-    ax.set(xlim=(0, 100), ylim=(0, 100), xlabel="true age, years", ylabel="predicted, years")
-    ax.set(title="age", aspect="equal")
+def _sides(result: dict[str, Any]) -> list[list[str]]:
+    return [
+        ["", *result],
+        *figures.rows({name: part["figures"] for name, part in result.items()}),
+    ]
 
 
-def _plot_reliability(ax: Any, female: NDArray[np.float32], p: NDArray[np.float64]) -> None:
-    bins = np.minimum((p * 10).astype(int), 9)
-    used = np.unique(bins)
-    ax.plot([0, 1], [0, 1], color="0.6", lw=0.8)
-    ax.plot(
-        [p[bins == b].mean() for b in used],
-        [female[bins == b].mean() for b in used],
-        "o-",
-        color="#4477aa",
-    )
-    ax.set(xlabel="predicted p(female)", ylabel="share of women", title="gender calibration")
-    ax.set(aspect="equal")
+def _section(
+    heading: str, pictures: list[Picture], sentences: list[str] | None = None
+) -> tuple[str, list[Picture], list[str]]:
+    return heading, pictures, sentences or []
 
 
-def _split(
-    faces: Faces, found: Predictions, column: str
-) -> Iterator[tuple[str, Faces, Predictions]]:
-    if column not in faces.table:
+def _curves(run: Path) -> Iterator[Picture]:
+    logs = [*sorted((run / "pretrain").glob("*.csv")), *run.glob("train.csv")]
+    for path in logs:
+        log = pd.read_csv(path)
+        named = [
+            column for column in map(str, log) if column != "epoch" and log[column].notna().any()
+        ]
+        losses = [column for column in named if "loss" in column]
+        errors = [column for column in named if column.endswith("_mae")]
+        shares = [column for column in named if column not in {*losses, *errors}]
+        panels = [
+            (columns, label)
+            for columns, label in ((losses, "loss"), (errors, "years"), (shares, "share"))
+            if columns
+        ]
+        if not panels:
+            continue
+        what = "training" if path.parent == run else f"pretraining, {path.stem}"
+        figure = plots.figure(4.2 * len(panels), 3.4)
+        axes = np.ravel(np.array(figure.subplots(1, len(panels))))
+        for ax, (columns, label) in zip(axes, panels, strict=True):
+            plots.curves(ax, log, columns, label)
+        figure.suptitle(what)
+        yield f"curves-{path.stem}", f"Learning curves of the {what}", figure
+
+
+def _reconstructions(run: Path, faces: Faces) -> Iterator[Picture]:
+    path = run / "pretrain" / "autoencoder.keras"
+    if not path.exists():
         return
-    for value in sorted(faces.table[column].dropna().unique()):
-        here = np.flatnonzero(faces.table[column] == value)
-        yield str(value), faces.subset(here), found.subset(here)
+    network = keras.saving.load_model(path)
+    few = faces.subset(np.linspace(0, len(faces) - 1, min(SHOWN, len(faces))).astype(np.int64))
+    clean = plain_views(few, network.input_shape[1]) / 127.5 - 1
+    broken = np.asarray(Corruption(0.3, 0.2, 8, seed=1)(clean, training=True))
+    rows = [("clean", clean), ("corrupted", broken), ("rebuilt", network.predict_on_batch(broken))]
+    shown = [
+        (name, np.clip((images + 1) * 127.5, 0, 255).astype(np.uint8)) for name, images in rows
+    ]
+    yield (
+        "reconstructions",
+        "Held-out faces, corrupted, and as the autoencoder rebuilds them",
+        (plots.grid(shown)),
+    )
+
+
+def _pictures(
+    name: str, faces: Faces, found: Predictions, about: dict[str, Any]
+) -> Iterator[Picture]:
+    exact = faces.ages[:, 0] == faces.ages[:, 1]
+    if exact.any() and found.knows_age:
+        figure = plots.figure(10, 4)
+        left, right = figure.subplots(1, 2)
+        plots.age_scatter(left, faces.ages[exact, 0], found.age[exact])
+        plots.error_by_decade(right, figures.by_decade(faces, found))
+        yield f"{name}-ages", "Predicted over true age, and the error by decade", figure
+    if about["by_group"]:
+        figure = plots.figure(6, 4)
+        plots.figures_by_group(figure.subplots(), pd.DataFrame(about["by_group"]))
+        yield f"{name}-groups", "Right answers by group", figure
+    known = ~np.isnan(faces.female)
+    figure = plots.figure(10, 4)
+    left, right = figure.subplots(1, 2)
+    if known.any() and found.knows_gender:
+        plots.reliability(left, faces.female[known], found.p_female[known], "female")
+    if about["intervals"]:
+        plots.intervals(right, about["intervals"])
+    yield f"{name}-calibration", "Calibration of gender and of age intervals", figure
+    for answer, curve in about["unknown"].items():
+        figure = plots.figure()
+        plots.unknown(figure.subplots(), curve, answer)
+        yield f"{name}-unknown-{answer}", f"What leaving {answer} unknown costs and gains", figure
+    for kind, cells in about["confusion"].items():
+        side = 2.5 + 0.5 * len(cells["labels"])
+        figure = plots.figure(side, side)
+        plots.confusion(figure.subplots(), cells["labels"], np.array(cells["counts"]), kind)
+        file = f"{name}-confusion-{kind.replace(' ', '-')}"
+        yield file, f"Confusion of {kind}", figure
+
+
+def _worst(name: str, faces: Faces, found: Predictions) -> Iterator[Picture]:
+    single = figures.errors(faces, found)
+    if "mae" in single:
+        error = np.nan_to_num(single["mae"])
+        worst = np.argsort(-error, kind="stable")[: min(WORST, int((error > 0).sum()))]
+        captions = [f"{faces.ages[i, 0]:.0f} taken for {found.age[i]:.0f}" for i in worst]
+        if len(worst):
+            yield (
+                f"{name}-worst-ages",
+                "The worst mistakes about age",
+                _faces(faces, worst, captions),
+            )
+    if "gender" in single:
+        p = np.where(faces.female == 1, 1 - found.p_female, found.p_female)
+        wrong = np.where(single["gender"] == 0, p, 0)
+        worst = np.argsort(-wrong, kind="stable")[: min(WORST, int((wrong > 0).sum()))]
+        captions = [
+            f"{'female' if faces.female[i] == 1 else 'male'}, {100 * wrong[i]:.0f} % sure"
+            for i in worst
+        ]
+        if len(worst):
+            heading = "The surest mistakes about gender, with the label"
+            yield f"{name}-worst-genders", heading, _faces(faces, worst, captions)
+
+
+def _faces(faces: Faces, places: Any, captions: list[str]) -> Figure:
+    columns = 8
+    height = -(-len(places) // columns)
+    figure = plots.figure(1.5 * columns, 1.7 * height)
+    for number, ax in enumerate(np.ravel(np.array(figure.subplots(height, columns)))):
+        ax.axis("off")
+        if number < len(places):
+            ax.imshow(faces.images[places[number]])
+            ax.set_title(captions[number], fontsize="small")
+    return figure
+
+
+def _save(figure: Figure, path: Path) -> None:
+    atomically(path, lambda partial: figure.savefig(partial, dpi=110))
+
+
+def _image(path: Path, said: str) -> str:
+    data = base64.b64encode(path.read_bytes()).decode("ascii")
+    return (
+        f'<figure><img alt="{html.escape(said)}" src="data:image/png;base64,{data}">'
+        f"<figcaption>{html.escape(said)}</figcaption></figure>"
+    )
+
+
+def _table(rows: list[list[str]]) -> str:
+    head, *body = rows
+    cells = ["<tr>" + "".join(f"<th>{html.escape(cell)}</th>" for cell in head) + "</tr>"]
+    cells += ["<tr>" + "".join(f"<td>{html.escape(c)}</td>" for c in row) + "</tr>" for row in body]
+    return f"<table>{''.join(cells)}</table>"
+
+
+def _records(about: dict[str, Any]) -> Iterator[str]:
+    for key, heading in (("by_decade", "By decade of true age"), ("by_group", "By group")):
+        if records := about[key]:
+            columns = list(dict.fromkeys(name for record in records for name in record))
+            body = [
+                [
+                    str(record[name])
+                    if isinstance(record.get(name), str)
+                    else figures.shown(name, record.get(name))
+                    for name in columns
+                ]
+                for record in records
+            ]
+            yield f"<h3>{heading}</h3>{_table([columns, *body])}"

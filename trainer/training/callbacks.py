@@ -26,8 +26,8 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 from trainer.config import Config
 from trainer.data.faces import Faces
 from trainer.errors import InputError
+from trainer.evaluation.figures import each_dataset, figures
 from trainer.evaluation.predictions import Predictions
-from trainer.evaluation.report import each_dataset, figures
 from trainer.files import atomically, writing
 from trainer.models import recipes
 from trainer.models.heads import Head

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from trainer.config import Config
 from trainer.data.faces import Faces
+from trainer.evaluation.figures import each_dataset, figures
 from trainer.evaluation.predictions import Predictions
-from trainer.evaluation.report import each_dataset, figures
 from trainer.models import heads, recipes
 from trainer.training.finetune import train
 
@@ -64,7 +64,7 @@ def measure(
     -------
     pandas.DataFrame
         Columns `share`, `start` (:data:`STARTS`), `seed`, `labels` (faces trained on) and
-        the figures of :func:`trainer.evaluation.report.figures` as `dataset:figure`.
+        the figures of :func:`trainer.evaluation.figures.figures` as `dataset:figure`.
     """
     path = output / "results.csv"
     found = pd.read_csv(path) if path.exists() else pd.DataFrame(columns=KEY)

@@ -1,0 +1,161 @@
+"""Protocols and reports, on a tiny model trained on two real faces."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from trainer.data.faces import Faces
+from trainer.errors import InputError
+from trainer.evaluation import compare, crossval, figures, models
+from trainer.evaluation.predictions import Predictions
+from trainer.run import CHECKPOINT, CONFIG
+
+from .conftest import agegender
+
+TINY = (
+    "model.size=32",
+    "model.channels=[4, 8]",
+    "model.neck=8",
+    "model.hidden=16",
+    "pretrain.stage_epochs=1",
+    "pretrain.stack_epochs=1",
+    "pretrain.steps=1",
+    "pretrain.batch_size=4",
+    "train.epochs=1",
+    "train.steps=2",
+    "train.batch_size=4",
+)
+
+
+def settings(manifest: Path) -> list[str]:
+    chosen = [f'data.manifests=["{manifest}"]', *TINY]
+    return [word for setting in chosen for word in ("--set", setting)]
+
+
+@pytest.fixture(scope="module")
+def run(two_faces: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "tiny"
+    agegender("pretrain", "--run", folder, *settings(two_faces))
+    agegender("train", "--run", folder, "--resume")
+    return folder
+
+
+def faces(**columns: object) -> Faces:
+    """Faces of which only the labels matter."""
+    table = pd.DataFrame(columns).assign(dataset="mine")
+    ages = table[["age", "age"]].to_numpy(np.float32)
+    female = np.ones(len(table), np.float32)
+    return Faces(np.zeros((len(table), 96, 96, 3), np.uint8), ages, female, table)
+
+
+def says(ages: list[int]) -> Predictions:
+    """A model that is sure."""
+    return Predictions(np.eye(101)[ages], np.full(len(ages), 0.9))
+
+
+def test_the_report_is_one_file_with_every_figure_also_as_png(run: Path, tmp_path: Path) -> None:
+    agegender("report", run, "--output", tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    pictures = list((tmp_path / "figures").glob("*.png"))
+    assert len(pictures) == page.count("data:image/png;base64,") > 5
+    assert not re.search(r'(src|href)="(?!data:)', page)
+    assert {"reconstructions", "curves-train"} <= {path.stem for path in pictures}
+    report = json.loads((tmp_path / "report.json").read_text())
+    (part,) = report["data"].values()
+    assert part["figures"]["faces"] == 2
+    assert np.sum(part["confusion"]["gender"]["counts"]) == 2
+    assert "o face is labelled male" in page
+
+
+def test_a_report_without_faces_shows_nobody(run: Path, tmp_path: Path) -> None:
+    agegender("report", run, "--no-faces", "--output", tmp_path)
+    names = [path.stem for path in (tmp_path / "figures").glob("*.png")]
+    assert names
+    assert not [name for name in names if "worst" in name or "reconstruction" in name]
+
+
+def test_models_are_compared_on_the_same_faces(run: Path, two_faces: Path, tmp_path: Path) -> None:
+    exported = tmp_path / "exported"
+    agegender("export", run, exported, "--bare")
+    done = agegender(
+        *("compare", run, exported, "--manifest", two_faces),
+        *("--split", "val", "--output", tmp_path / "table"),
+    )
+    assert "multiply-adds" in done.stdout
+    table = pd.read_csv(tmp_path / "table" / "compare.csv")
+    gender = table[table["figure"] == "gender"]
+    assert gender["value"].tolist() == [gender["value"].iloc[0]] * 2
+    assert gender["difference"].tolist()[1] == 0
+    assert (tmp_path / "table" / "compare.md").read_text().startswith("| ")
+
+
+def test_a_difference_beyond_chance_is_marked() -> None:
+    seen = faces(age=[30.0] * 40)
+    answers = {"good": says([31] * 40), "bad": says([36, 38] * 20)}
+    found = compare.compare(seen, answers, {})
+    mae = found[found["figure"] == "mae"].set_index("model")
+    assert mae["value"].tolist() == [1, 7]
+    assert mae["difference"].tolist()[1] == 6
+    assert 5.5 < mae["difference_low"].tolist()[1] < 6
+    wide = compare.wide(found)
+    assert wide["bad"].tolist()[0].endswith("*")
+
+
+def test_folds_keep_each_subject_together() -> None:
+    table = pd.DataFrame({"subject": ["a", "a", "b", "c", None, None], "dataset": "mine"})
+    folds = crossval.assign(table, 3, seed=1)
+    assert folds[0] == folds[1]
+    assert np.bincount(folds).tolist() == [2, 2, 2]
+    published = table.assign(fold=[4, 4, 0, 1, 2, np.nan])
+    assert crossval.assign(published, 3, seed=1).tolist() == [3, 3, 0, 1, 2, -1]
+    with pytest.raises(InputError, match="9 folds need as many subjects"):
+        crossval.assign(table, 9, seed=1)
+
+
+def test_crossval_judges_every_face_once_and_goes_on_where_it_stopped(
+    two_faces: Path, tmp_path: Path
+) -> None:
+    command = ("crossval", "--run", tmp_path / "cv", "--folds", 2, "--from-scratch")
+    agegender(*command, *settings(two_faces))
+    results = tmp_path / "cv" / "folds.csv"
+    whole = pd.read_csv(results)
+    assert whole["faces"].sum() == 4
+    whole[whole["fold"] == 1].to_csv(results, index=False)
+    done = agegender(*command, "--resume")
+    assert "±" in done.stdout
+    assert pd.read_csv(results)["fold"].tolist() == [1, 2]
+    summary = json.loads((tmp_path / "cv" / "crossval.json").read_text())
+    assert set(next(iter(summary.values()))["gender"]) == {"mean", "deviation"}
+
+
+def test_another_run_s_checkpoint_and_a_damaged_one_are_told(run: Path, tmp_path: Path) -> None:
+    mixed = tmp_path / "mixed"
+    shutil.copytree(run, mixed)
+    text = (mixed / CONFIG).read_text()
+    (mixed / CONFIG).write_text(text.replace("size = 32", "size = 48"))
+    with pytest.raises(InputError, match=r"another run's\. It takes faces of 32 pixels"):
+        models.load(mixed)
+    (mixed / CONFIG).write_text(text)
+    (mixed / CHECKPOINT).write_bytes((mixed / CHECKPOINT).read_bytes()[:5000])
+    with pytest.raises(InputError, match=r"cannot be read as a model.*writes it anew"):
+        models.load(mixed)
+    with pytest.raises(InputError, match="neither a finished run"):
+        models.load(tmp_path)
+
+
+def test_an_empty_split_is_told(run: Path) -> None:
+    done = agegender("evaluate", run, "--split", "test", check=False)
+    assert done.returncode == 2
+    assert "no row has a split among test" in done.stderr
+
+
+def test_the_threshold_chosen_leaves_at_most_a_tenth_unknown() -> None:
+    seen = faces(age=[30.0] * 10)
+    found = Predictions(np.eye(101)[[30] * 10], np.array([0.99] * 9 + [0.55]))
+    gender = figures.unknown(seen, found)["gender"]
+    assert gender["chosen"] == {"threshold": 0.95, "answered": 0.9, "right": 1.0}

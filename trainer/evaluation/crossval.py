@@ -1,0 +1,179 @@
+"""Cross-validation: every face is judged once, by a model that has seen nobody of its fold."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from trainer import config as configuration
+from trainer.config import Config
+from trainer.data.faces import Faces
+from trainer.errors import InputError
+from trainer.evaluation import figures, models
+from trainer.evaluation.calibration import calibrate
+from trainer.files import atomically
+from trainer.models import heads as head_kinds
+from trainer.models import recipes
+from trainer.run import CALIBRATION, CHECKPOINT, CONFIG
+from trainer.training.finetune import train
+from trainer.training.pretrain import encoder_weights, pretrain
+
+RESULTS = "folds.csv"
+HELD_OUT = 10
+"""One in so many of the subjects trained on calibrates the model instead."""
+
+
+def assign(table: pd.DataFrame, folds: int, seed: int) -> NDArray[np.int64]:
+    """Return the fold of each face, (N,), from 0; -1: in none.
+
+    A column `fold`, as Adience's protocol has it, decides where it is. Elsewhere all faces
+    of a subject go into one fold, those of many faces first, each into the smallest fold.
+
+    Parameters
+    ----------
+    table
+        The manifest's rows.
+    folds
+        How many, where there is no such column.
+    seed
+        Of the order of the subjects.
+
+    Raises
+    ------
+    InputError
+        A subject is in two published folds, or there are fewer subjects than folds.
+    """
+    if "fold" in table and table["fold"].notna().any():
+        published = pd.Categorical(table["fold"]).codes.astype(np.int64)
+        if published.max() < 1:
+            raise InputError("the column fold names one fold only; two or more are needed.")
+        return published
+    # Whose subject is unknown is nobody else's.
+    alone = "?" + table.index.astype(str).to_series(index=table.index)
+    subjects = (table["dataset"] + "/" + table["subject"]).fillna(alone)
+    sizes = subjects.value_counts().sort_index()
+    if len(sizes) < folds:
+        raise InputError(f"{folds} folds need as many subjects, there are {len(sizes)}.")
+    filled = np.zeros(folds, np.int64)
+    place = {}
+    shuffled = np.random.default_rng(seed).permutation(sizes.index.to_numpy())
+    for subject in sorted(shuffled, key=lambda subject: -sizes[subject]):
+        place[subject] = int(filled.argmin())
+        filled[place[subject]] += sizes[subject]
+    return subjects.map(place).to_numpy(np.int64)
+
+
+def run(
+    config: Config,
+    faces: Faces,
+    unlabeled: Faces | None,
+    folder: Path,
+    folds: int,
+    *,
+    scratch: bool,
+) -> pd.DataFrame:
+    """Pretrain, train, calibrate and judge a model for each fold; goes on where it stopped.
+
+    Parameters
+    ----------
+    config
+        What the trainings share.
+    faces
+        All labelled ones.
+    unlabeled
+        For the pretraining besides.
+    folder
+        Gets a run for each fold, and `folds.csv`.
+    folds
+        See :func:`assign`.
+    scratch
+        Whether to leave the pretraining out.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns `fold`, `dataset`, and the figures.
+    """
+    place = assign(faces.table, folds, config.seed)
+    config = head_kinds.resolve(config, faces.table)
+    path = folder / RESULTS
+    done = pd.read_csv(path) if path.exists() else pd.DataFrame({"fold": []})
+    for fold in range(place.max() + 1):
+        if (done["fold"] == fold + 1).any():
+            continue
+        keras.backend.clear_session()
+        rest = faces.subset(np.flatnonzero((place >= 0) & (place != fold)))
+        part = folder / f"fold-{fold + 1}"
+        model = _train(config, rest, unlabeled, part, scratch=scratch)
+        judged = faces.subset(np.flatnonzero(place == fold))
+        rows = [
+            {"fold": fold + 1, "dataset": name} | figures.figures(held, said, model.heads)
+            for name, held, said in figures.each_dataset(judged, model.answer(judged))
+        ]
+        done = pd.concat([done, pd.DataFrame(rows)], ignore_index=True)
+        atomically(path, partial(done.to_csv, index=False))
+    return done
+
+
+def summary(results: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
+    """Return mean and standard deviation over the folds, by data set and figure."""
+    out: dict[str, dict[str, dict[str, float]]] = {}
+    for dataset, part in results.groupby("dataset"):
+        numbers = part.drop(columns=["fold", "dataset"]).dropna(axis=1, how="all")
+        out[str(dataset)] = {
+            str(name): {"mean": float(column.mean()), "deviation": float(column.std())}
+            for name, column in numbers.items()
+        }
+    return out
+
+
+def lines(found: dict[str, dict[str, dict[str, float]]]) -> Sequence[tuple[str, str, str]]:
+    """Return data set, figure, and mean +- deviation, as people read them."""
+    return [
+        (dataset, figures.title(name), _both(name, value))
+        for dataset, part in found.items()
+        for name, value in part.items()
+    ]
+
+
+def _both(name: str, value: dict[str, Any]) -> str:
+    return " ± ".join(figures.shown(name, value[key]) for key in ("mean", "deviation"))
+
+
+def _train(
+    config: Config, faces: Faces, unlabeled: Faces | None, part: Path, *, scratch: bool
+) -> models.Model:
+    """Make a finished run of the faces outside of a fold."""
+    part.mkdir(parents=True, exist_ok=True)
+    configuration.save(config, part / CONFIG)
+    table = faces.table.drop(columns="fold", errors="ignore")
+    people = table["subject"].nunique() + int(table["subject"].isna().sum())
+    inner = assign(table, min(HELD_OUT, people), config.seed)
+    learnt, held_out = (faces.subset(np.flatnonzero(which)) for which in (inner > 0, inner == 0))
+    if not scratch and recipes.recipe(config.recipe).pretrained:
+        seen = learnt if unlabeled is None else _joined(learnt, unlabeled)
+        if not encoder_weights(part).exists():
+            pretrain(config, seen, part)
+    start = encoder_weights(part)
+    train(config, learnt, held_out, part, start if start.exists() else None)
+    answers = recipes.outputs(keras.saving.load_model(part / CHECKPOINT), held_out, config)
+    found = json.dumps(calibrate(head_kinds.of(config), answers, held_out.table)) + "\n"
+    atomically(part / CALIBRATION, lambda path: path.write_text(found, "utf-8"))
+    return models.load(part)
+
+
+def _joined(one: Faces, other: Faces) -> Faces:
+    return Faces(
+        np.concatenate([one.images, other.images]),
+        np.concatenate([one.ages, other.ages]),
+        np.concatenate([one.female, other.female]),
+        pd.concat([one.table, other.table], ignore_index=True),
+    )
