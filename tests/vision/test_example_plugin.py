@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from agegender_vision.engine import Engine, detectors
 
-EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "whole-face"
+EXAMPLE = Path(__file__).parents[2] / "examples" / "plugins"
 
 
 @pytest.fixture
 def example_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What an installer leaves of the example, as its pyproject.toml says."""
     project = tomllib.loads((EXAMPLE / "pyproject.toml").read_text("utf-8"))["project"]
-    shutil.copy(EXAMPLE / "whole_face.py", tmp_path)
+    shutil.copytree(EXAMPLE / "agegender_example", tmp_path / "agegender_example")
     information = tmp_path / "example.dist-info"
     information.mkdir()
     (information / "METADATA").write_text(
