@@ -130,7 +130,9 @@ class Node:
             key: _Camera(
                 camera,
                 Grabber(camera.source, f"camera {key}"),
-                Watch(engine, WatchSettings(min_face_size=camera.min_face_size)),
+                Watch(
+                    engine, WatchSettings(min_face_size=camera.min_face_size, region=camera.region)
+                ),
                 censuses[key],
                 self._mode.publish(censuses[key], None),
             )

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
@@ -24,6 +25,7 @@ from pydantic import (
 
 from agegender_vision.census import MINUTES_A_DAY, AgeBands
 from agegender_vision.privacy import Home, Mode, Public
+from agegender_vision.region import Region
 from trainer.errors import InputError
 
 NOISE = {"off": None, "light": 3.0, "strong": 1.0}
@@ -158,6 +160,10 @@ class PrivacySettings(_Section):
         return Public(k=self.crowd, minutes=self.window, epsilon=NOISE[self.noise])
 
 
+def _region(sides: Any) -> Any:
+    return Region(*sides) if isinstance(sides, list) and len(sides) == 4 else sides
+
+
 class CameraSettings(_Section):
     """One camera.
 
@@ -173,12 +179,15 @@ class CameraSettings(_Section):
         Seconds between two looks.
     min_face_size
         Smallest face, in pixels of a frame scaled to a longer side of at most 1280.
+    region
+        The part of the picture that is looked at: left, top, right and bottom, as fractions.
     """
 
     source: str
     name: Name = ""
     interval: float = Field(default=1.0, ge=0.1, le=3600)
     min_face_size: int = Field(default=40, ge=20, le=400)
+    region: Annotated[Region, BeforeValidator(_region)] = Region()
 
     @model_validator(mode="before")
     @classmethod
