@@ -19,6 +19,7 @@ from PIL import Image
 from agegender_vision import totals
 from agegender_vision.census import AgeBands, Census
 from agegender_vision.privacy import Home, Mode, Public
+from benchmarks.fleet import measure
 from tests.broker import PATIENCE, Listener, Mosquitto, until
 from trainer.errors import InputError
 from trainer.video import Writer
@@ -241,6 +242,12 @@ def test_it_waits_for_a_broker_that_is_not_there_yet(tmp_path: Path, start: Star
     listener.wait(NODE, "online")
     listener.stop()
     broker.stop()
+
+
+def test_a_hundred_nodes_share_a_broker(tmp_path: Path) -> None:
+    figures = measure(100, 3, tmp_path)
+    assert figures["messages"] > 0
+    assert figures["told"] == figures["visitors"]
 
 
 BASE = {"mqtt.url": "mqtt://broker", "privacy.mode": "home", "name": "Shop 17"}
