@@ -1,0 +1,48 @@
+"""The tutorial, typed line by line as a newcomer would, on a few real faces."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from .conftest import ROOT
+
+COMMANDS = [
+    line
+    for block in re.findall(r"(?ms)^```sh\n(.*?)^```", (ROOT / "docs/tutorial.md").read_text())
+    for line in block.splitlines()
+]
+
+
+@pytest.mark.data
+def test_every_line_works(shared: Path, tmp_path: Path) -> None:
+    source = tmp_path / "UTKFace"
+    source.mkdir()
+    index = pd.read_csv(shared / "faces96" / "index.csv", low_memory=False)
+    faces = index[index["source"] == "utkface"]
+    few = pd.concat([part.head(24) for _, part in faces.groupby("split")])
+    few.to_csv(source / "index.csv", index=False)
+    for shard in few["shard"].unique():
+        (source / shard).symlink_to(shared / "faces96" / shard)
+    home = tmp_path / "agegender"
+    home.mkdir()
+    for line in COMMANDS:
+        words = shlex.split(line)
+        assert words[0] == "scripts/agegender"
+        done = subprocess.run(
+            [sys.executable, "-m", "trainer", *words[1:]],
+            cwd=home,
+            env=os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'src'}"},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=600,
+        )
+        assert done.returncode == 0, line + done.stdout + done.stderr
+    for made in ("runs/first/report/report.html", "runs/table/compare.md", "models/first/card.md"):
+        assert (home / made).stat().st_size > 500
