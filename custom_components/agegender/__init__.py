@@ -1,17 +1,22 @@
 """Anonymous counts of people by age band and gender from a camera's frames."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from logging import DEBUG, WARNING
 
 from homeassistant.const import EVENT_HOMEASSISTANT_CLOSE, Platform
-from homeassistant.core import Event, HomeAssistant, callback
+from homeassistant.core import Event, HassJob, HomeAssistant, callback
 from homeassistant.exceptions import ConfigEntryError, ConfigEntryNotReady
 from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers import issue_registry as ir
-from homeassistant.helpers.event import async_track_entity_registry_updated_event
+from homeassistant.helpers.event import (
+    async_call_later,
+    async_track_entity_registry_updated_event,
+)
 from homeassistant.helpers.start import async_at_started
 from homeassistant.helpers.typing import ConfigType
+from homeassistant.util.hass_dict import HassKey
 
 from .actions import async_setup_actions
 from .const import (
@@ -29,10 +34,15 @@ from .store import TotalsStore
 from .vision.artefact import ArtefactError
 from .vision.census import AgeBands
 from .vision.plugins import PluginError
+from .vision.tracker import Tracker
 from .vision.watch import Watch, WatchSettings
 from .worker import Worker
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
+KEEP_SECONDS = 30
+"""How long a reload may take for people in view to stay who they are."""
+KEPT_TRACKERS: HassKey[dict[tuple[str, str], Tracker]] = HassKey(f"{DOMAIN}_trackers")
+"""Of the cameras of an entry just unloaded, by subentry and camera."""
 PLATFORMS = [Platform.BINARY_SENSOR, Platform.SENSOR]
 
 
@@ -81,13 +91,18 @@ async def async_setup_entry(hass: HomeAssistant, entry: AgeGenderConfigEntry) ->
             translation_key="totals_unreadable",
             translation_placeholders={"error": str(error)},
         ) from error
+    kept = hass.data.pop(KEPT_TRACKERS, {})
     coordinators = {
         camera.subentry_id: CameraCoordinator(
             hass,
             entry,
             camera,
             worker=worker,
-            watch=Watch(engine, WatchSettings(min_face_size=camera.data[CONF_MIN_FACE_SIZE])),
+            watch=Watch(
+                engine,
+                WatchSettings(min_face_size=camera.data[CONF_MIN_FACE_SIZE]),
+                kept.pop((camera.subentry_id, camera.data[CONF_CAMERA]), None),
+            ),
             mode=mode,
             census=censuses[camera.subentry_id],
             store=store,
@@ -98,7 +113,9 @@ async def async_setup_entry(hass: HomeAssistant, entry: AgeGenderConfigEntry) ->
     entry.async_on_unload(store.async_close)
     # Before anything is shown: a window that ended meanwhile must not end once more after
     # a crash. And what is not counted any more, in another mode, is gone from the disk.
-    await store.async_save()
+    if not await store.async_save():
+        for coordinator in coordinators.values():
+            coordinator.hide_unsaved()
     entry.runtime_data = RuntimeData(engine, mode, coordinators)
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
 
@@ -138,7 +155,23 @@ async def async_setup_entry(hass: HomeAssistant, entry: AgeGenderConfigEntry) ->
 
 async def async_unload_entry(hass: HomeAssistant, entry: AgeGenderConfigEntry) -> bool:
     """Stop watching; what was set up besides ends with the entry's unload callbacks."""
-    return await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
+    unloaded = await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
+    if unloaded:
+        _keep_trackers(hass, entry.runtime_data.cameras.values())
+    return unloaded
+
+
+def _keep_trackers(hass: HomeAssistant, cameras: Iterable[CameraCoordinator]) -> None:
+    """Keep, for a moment and in memory, who is in view: a reload counts nobody twice."""
+    hass.data[KEPT_TRACKERS] = kept = {
+        (camera.subentry.subentry_id, camera.name): camera.tracker for camera in cameras
+    }
+
+    @callback
+    def forget(_: datetime) -> None:
+        kept.clear()
+
+    async_call_later(hass, KEEP_SECONDS, HassJob(forget, cancel_on_shutdown=True))
 
 
 async def async_remove_entry(hass: HomeAssistant, entry: AgeGenderConfigEntry) -> None:

@@ -8,7 +8,7 @@ from typing import override
 
 from homeassistant.components.camera import async_get_image
 from homeassistant.config_entries import ConfigEntry, ConfigSubentry
-from homeassistant.core import HomeAssistant
+from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.event import async_track_time_change
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
 from homeassistant.util import dt as dt_util
@@ -19,6 +19,7 @@ from .vision.census import Census, children_present
 from .vision.engine import Engine
 from .vision.frame import FrameError
 from .vision.privacy import Home, Mode, Publication
+from .vision.tracker import Tracker
 from .vision.watch import Watch
 from .worker import Look, Worker
 
@@ -141,6 +142,11 @@ class CameraCoordinator(DataUpdateCoordinator[Reading]):
             always_update=False,
         )
 
+    @property
+    def tracker(self) -> Tracker:
+        """Who is in view: places and sums, no picture."""
+        return self._watch.tracker
+
     async def async_start(self) -> None:
         """Take the first frame and go on at the camera's interval."""
         self.update_interval = timedelta(seconds=self.subentry.data[CONF_INTERVAL])
@@ -200,16 +206,22 @@ class CameraCoordinator(DataUpdateCoordinator[Reading]):
         await self._store.async_save()
         await self._async_tick(dt_util.now())
 
+    @callback
+    def hide_unsaved(self) -> None:
+        """Show no window in public until the totals can be saved."""
+        if not isinstance(self._mode, Home):
+            self._shown = Publication(None, None, noisy=self._shown.noisy)
+
     async def _async_tick(self, now: datetime) -> None:
         """Let time pass, and show what it changed."""
         self._advance(self._mode.advance(self.census, (), dt_util.as_local(now)))
         shown = self._mode.publish(self.census, None)
         if isinstance(self._mode, Home):
             shown = replace(shown, current=self._shown.current)
-        elif shown != self._shown:
-            # Else a crash might bring the window back, to be published again with fewer
-            # people: the two could be subtracted.
-            await self._store.async_save()
+        elif shown != self._shown and not await self._store.async_save():
+            # A crash might bring the window back, to be published again with fewer
+            # people: the two could be subtracted. The next minute tries again.
+            return
         if shown == self._shown:
             return
         self._shown = shown

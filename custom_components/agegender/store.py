@@ -101,7 +101,7 @@ class TotalsStore:
     def schedule(self) -> None:
         """Have the totals saved within `SAVE_DELAY`."""
         if self._stop_listening and not self._cancel_timer:
-            self._cancel_timer = async_call_later(self._hass, SAVE_DELAY, self.async_save)
+            self._cancel_timer = async_call_later(self._hass, SAVE_DELAY, self._async_save_later)
 
     async def async_close(self) -> None:
         """Save what is not saved yet, for the last time."""
@@ -119,8 +119,11 @@ class TotalsStore:
         self._stop_listening = None
         await self.async_close()
 
-    async def async_save(self, _: datetime | None = None) -> None:
-        """Save at once; if that fails, log it once and try again later."""
+    async def _async_save_later(self, _: datetime) -> None:
+        await self.async_save()
+
+    async def async_save(self) -> bool:
+        """Save at once; if that fails, log it once, try again later and return False."""
         if self._cancel_timer:
             self._cancel_timer()
             self._cancel_timer = None
@@ -140,3 +143,4 @@ class TotalsStore:
                 if self._failing:
                     LOGGER.info("The totals are saved again")
                 self._failing = False
+            return not self._failing

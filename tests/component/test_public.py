@@ -226,3 +226,29 @@ async def test_noise_is_labelled(add_camera: AddCamera, watch: Watch, pass_time:
     # Never below the crowd's least size, whatever the noise.
     assert int(states["Visitors in the last window"].state) >= 5
     assert {state.attributes.get("noise") for state in states.values()} == {True}
+
+
+async def test_a_window_that_cannot_be_saved_is_not_shown(
+    hass: HomeAssistant, add_camera: AddCamera, watch: Watch, pass_time: PassTime
+) -> None:
+    camera = await add_camera("hall", CROWD)
+    entry = await watch(camera, engine={**PUBLIC, CONF_WINDOW: 5})
+    file = Path(hass.config.path(".storage", f"{DOMAIN}.{entry.entry_id}"))
+    full = file.with_name(f"{file.name}.new")
+    full.symlink_to("/dev/full")
+    for _ in range(6):
+        await pass_time(60)
+    assert set(camera.counts().values()) == {STATE_UNKNOWN}
+
+    full.unlink()
+    await pass_time(60)
+    assert camera.counts()["Visitors in the last window"] == "6"
+
+    # Nor after a restart, as long as the disk is full.
+    full.symlink_to("/dev/full")
+    await hass.config_entries.async_reload(entry.entry_id)
+    await settle(hass)
+    assert set(camera.counts().values()) == {STATE_UNKNOWN}
+    full.unlink()
+    await pass_time(60)
+    assert camera.counts()["Visitors today"] == "6"

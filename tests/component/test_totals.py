@@ -14,6 +14,7 @@ from homeassistant.helpers import issue_registry as ir
 from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.agegender import KEEP_SECONDS
 from custom_components.agegender.const import DOMAIN
 from custom_components.agegender.vision.totals import SAVE_DELAY
 
@@ -110,6 +111,8 @@ async def test_counting_goes_on_after_a_restart(
     for name in ("Visitors today", "Women and girls today", "Men and boys today"):
         assert camera.counts()[name] == before[name]
 
+    for _ in range(2):
+        await pass_time(60)  # until she has left
     camera.show(WOMAN)
     await one_visitor(pass_time)
     assert camera.counts()["Visitors today"] == "2"
@@ -307,3 +310,30 @@ async def test_a_removed_integration_leaves_nothing(
 
     await hass.config_entries.async_remove(entry.entry_id)
     assert list(file.parent.glob(f"{DOMAIN}*")) == []
+
+
+async def test_a_reload_counts_nobody_in_view_again(
+    hass: HomeAssistant, add_camera: AddCamera, watch: Watch, pass_time: PassTime
+) -> None:
+    camera = await add_camera("hall", WOMAN)
+    entry = await watch(camera)
+    await one_visitor(pass_time)
+    for _ in range(3):
+        assert await hass.config_entries.async_reload(entry.entry_id)
+        await settle(hass)
+        await one_visitor(pass_time)
+    counts = camera.counts()
+    assert (counts["People in view"], counts["Visitors today"]) == ("1", "1")
+
+
+async def test_who_is_in_view_is_forgotten_soon_after_unloading(
+    hass: HomeAssistant, add_camera: AddCamera, watch: Watch, pass_time: PassTime
+) -> None:
+    camera = await add_camera("hall", WOMAN)
+    entry = await watch(camera)
+    await one_visitor(pass_time)
+    assert await hass.config_entries.async_unload(entry.entry_id)
+    await pass_time(KEEP_SECONDS + 1)
+    await restart(hass, entry)
+    await one_visitor(pass_time)
+    assert camera.counts()["Visitors today"] == "2"
