@@ -213,8 +213,8 @@ def unknown(faces: Faces, found: Predictions) -> dict[str, Any]:
     true = band_labels(faces, bands)
     known = true >= 0
     if known.any() and found.knows_age:
-        likeliest = [bands.likeliest(one) for one in found.subset(np.flatnonzero(known)).estimates]
-        said, confidence = (np.array(column) for column in zip(*likeliest, strict=True))
+        of_each = [bands.of(one) for one in found.subset(np.flatnonzero(known)).estimates]
+        said, confidence = (np.array(column) for column in zip(*of_each, strict=True))
         out["band"] = _selective(confidence, said == true[known], BAND_CONFIDENCE, 0.0)
     return out
 
