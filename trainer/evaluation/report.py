@@ -66,7 +66,7 @@ def write(
     """
     parts = list(figures.each_dataset(faces, found))
     result = {name: figures.describe(held, said, model.heads) for name, held, said in parts}
-    remarks = {name: figures.missing(held, said, model.heads) for name, held, said in parts}
+    remarks = {name: figures.missing(held, model.heads) for name, held, _ in parts}
     about = {"model": model.name, "split": split, "data": result, "remarks": remarks}
     sections = [_section("Learning curves", list(_curves(model.folder)))]
     if with_faces:
