@@ -1,6 +1,6 @@
 """Anonymous counts of people by age band and gender from a camera's frames."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 from logging import DEBUG, WARNING
 
@@ -9,7 +9,6 @@ from homeassistant.core import Event, HassJob, HomeAssistant, callback
 from homeassistant.exceptions import ConfigEntryError, ConfigEntryNotReady
 from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers import entity_registry as er
-from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.event import (
     async_call_later,
     async_track_entity_registry_updated_event,
@@ -29,6 +28,7 @@ from .const import (
     PRIVACY_HOME,
 )
 from .coordinator import AgeGenderConfigEntry, CameraCoordinator, RuntimeData
+from .issues import keep_cameras, report_model, report_rejected, withdraw_all
 from .privacy import privacy_mode
 from .store import TotalsStore
 from .vision.artefact import ArtefactError
@@ -43,7 +43,7 @@ KEEP_SECONDS = 30
 """How long a reload may take for people in view to stay who they are."""
 KEPT_TRACKERS: HassKey[dict[tuple[str, str], Tracker]] = HassKey(f"{DOMAIN}_trackers")
 """Of the cameras of an entry just unloaded, by subentry and camera."""
-PLATFORMS = [Platform.BINARY_SENSOR, Platform.SENSOR]
+PLATFORMS = [Platform.BINARY_SENSOR, Platform.BUTTON, Platform.SENSOR, Platform.SWITCH]
 
 
 async def async_setup(hass: HomeAssistant, _: ConfigType) -> bool:
@@ -67,12 +67,16 @@ async def async_setup_entry(hass: HomeAssistant, entry: AgeGenderConfigEntry) ->
     try:
         engine = await worker.async_load()
     except (ArtefactError, PluginError) as error:
+        if isinstance(error, ArtefactError):
+            report_model(hass, entry, str(error))
         raise ConfigEntryError(
             translation_domain=DOMAIN,
             translation_key="engine_unusable",
             translation_placeholders={"error": str(error)},
         ) from error
-    _report_rejected(hass, engine.rejected)
+    report_model(hass, entry, None)
+    report_rejected(hass, entry, engine)
+    keep_cameras(hass, entry)
     LOGGER.log(
         WARNING if engine.rejected else DEBUG,
         "The networks run on %s%s",
@@ -116,7 +120,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: AgeGenderConfigEntry) ->
     if not await store.async_save():
         for coordinator in coordinators.values():
             coordinator.hide_unsaved()
-    entry.runtime_data = RuntimeData(engine, mode, coordinators)
+    entry.runtime_data = RuntimeData(engine, mode, coordinators, worker.load)
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
 
     @callback
@@ -176,7 +180,7 @@ def _keep_trackers(hass: HomeAssistant, cameras: Iterable[CameraCoordinator]) ->
 
 async def async_remove_entry(hass: HomeAssistant, entry: AgeGenderConfigEntry) -> None:
     """Leave nothing behind."""
-    _report_rejected(hass, {})
+    withdraw_all(hass)
     await TotalsStore(hass, entry.entry_id).async_remove()
 
 
@@ -188,24 +192,6 @@ async def async_migrate_entry(hass: HomeAssistant, entry: AgeGenderConfigEntry) 
             entry, data={**entry.data, CONF_PRIVACY: PRIVACY_HOME}, minor_version=2
         )
     return entry.version == 1
-
-
-def _report_rejected(hass: HomeAssistant, rejected: Mapping[str, str]) -> None:
-    """Tell in the repairs which accelerators are here and not used."""
-    issues = {f"accelerator_rejected_{name}": name for name in rejected}
-    for domain, issue in tuple(ir.async_get(hass).issues):
-        if domain == DOMAIN and issue.startswith("accelerator_rejected_") and issue not in issues:
-            ir.async_delete_issue(hass, DOMAIN, issue)
-    for issue, name in issues.items():
-        ir.async_create_issue(
-            hass,
-            DOMAIN,
-            issue,
-            is_fixable=False,
-            severity=ir.IssueSeverity.WARNING,
-            translation_key="accelerator_rejected",
-            translation_placeholders={"name": name, "reason": rejected[name]},
-        )
 
 
 async def _async_reload(hass: HomeAssistant, entry: AgeGenderConfigEntry) -> None:

@@ -47,6 +47,7 @@ from .const import (
     DEFAULT_RUNTIME,
     DEFAULT_WINDOW,
     DOMAIN,
+    LONGEST_INTERVAL,
     NOISE,
     PRIVACY_HOME,
     PRIVACY_PUBLIC,
@@ -116,7 +117,7 @@ CAMERA_SCHEMA = vol.Schema(
         vol.Required(CONF_INTERVAL, default=DEFAULT_INTERVAL): NumberSelector(
             NumberSelectorConfig(
                 min=1,
-                max=3600,
+                max=LONGEST_INTERVAL,
                 mode=NumberSelectorMode.BOX,
                 unit_of_measurement=UnitOfTime.SECONDS,
             )

@@ -46,5 +46,8 @@ DEFAULT_NOISE: Final = "off"
 DEFAULT_INTERVAL: Final = 1
 DEFAULT_MIN_FACE_SIZE: Final = 40
 
+LONGEST_INTERVAL: Final = 3600
+"""Seconds between two frames at most."""
+
 FRAME_TIMEOUT: Final = 10
 """Seconds a camera may take to deliver a frame."""

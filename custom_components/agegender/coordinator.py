@@ -2,8 +2,11 @@
 
 import asyncio
 import logging
+from collections import deque
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from enum import StrEnum
+from functools import partial
 from typing import override
 
 from homeassistant.components.camera import async_get_image
@@ -14,14 +17,19 @@ from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, Upda
 from homeassistant.util import dt as dt_util
 
 from .const import CONF_CAMERA, CONF_INTERVAL, DOMAIN, FRAME_TIMEOUT, LOGGER
+from .issues import report_camera, report_overload, report_rejected
+from .load import Load
 from .store import TotalsStore
-from .vision.census import Census, children_present
+from .vision.census import Census, Counts, children_present, count
 from .vision.engine import Engine
+from .vision.evidence import UNJUDGED
 from .vision.frame import FrameError
 from .vision.privacy import Home, Mode, Publication
 from .vision.tracker import Tracker
 from .vision.watch import Watch
 from .worker import Look, Worker
+
+_RECENT = 20  # frames that the number per minute is averaged over
 
 PUBLIC_LOGGER = LOGGER.getChild("public")
 PUBLIC_LOGGER.setLevel(logging.INFO)
@@ -40,11 +48,14 @@ class Live:
         When the camera delivered the frame, in UTC.
     processing_ms
         Milliseconds from the encoded frame to the people in it.
+    frames_per_minute
+        So many were analysed lately; None for the first frame.
     """
 
     children: bool
     taken: datetime
     processing_ms: float
+    frames_per_minute: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +86,24 @@ class RuntimeData:
         What may be seen.
     cameras
         One coordinator per camera, by the id of its subentry.
+    load
+        How busy they keep the worker.
     """
 
     engine: Engine
     mode: Mode
     cameras: dict[str, CameraCoordinator]
+    load: Load
+
+
+class Status(StrEnum):
+    """What a camera is doing."""
+
+    STARTING = "starting"
+    COUNTING = "counting"
+    OVERLOADED = "overloaded"
+    PAUSED = "paused"
+    NO_FRAME = "no_frame"
 
 
 type AgeGenderConfigEntry = ConfigEntry[RuntimeData]
@@ -128,11 +152,14 @@ class CameraCoordinator(DataUpdateCoordinator[Reading]):
         """Create the coordinator; it stays idle until it is started."""
         self.subentry = subentry
         self.census = census
+        self.paused = False
         self._worker = worker
         self._watch = watch
         self._mode = mode
         self._store = store
         self._shown = mode.publish(census, None)
+        self._frames = deque[datetime](maxlen=_RECENT)
+        self._started = False
         super().__init__(
             hass,
             LOGGER if isinstance(mode, Home) else PUBLIC_LOGGER,
@@ -149,21 +176,80 @@ class CameraCoordinator(DataUpdateCoordinator[Reading]):
 
     async def async_start(self) -> None:
         """Take the first frame and go on at the camera's interval."""
-        self.update_interval = timedelta(seconds=self.subentry.data[CONF_INTERVAL])
+        self._started = True
         # Time alone ends windows and days, also while the camera delivers nothing.
         self.config_entry.async_on_unload(
             async_track_time_change(self.hass, self._async_tick, second=0)
         )
-        await self.async_refresh()
+        if not self.paused:
+            await self.async_refresh()
+
+    async def async_pause(self) -> None:
+        """Ask for no more frames; nobody is in view then, and who has not voted yet votes."""
+        self.paused = True
+        self.update_interval = None
+        self._rest()
+        scene = await self._worker.async_take_turn(self._watch.finish)
+        self._advance(self._mode.advance(self.census, scene.counted, dt_util.now()))
+        if self.paused:
+            self.async_set_updated_data(self._resting())
+
+    @callback
+    def resume(self) -> None:
+        """Ask for frames again, at once."""
+        self.paused = False
+        if self._started:
+            self.config_entry.async_create_background_task(
+                self.hass, self.async_refresh(), f"{self.name} first frame after a pause"
+            )
+
+    @property
+    def status(self) -> Status:
+        """What the camera is doing; in public, nothing that depends on who is there."""
+        if self.paused:
+            return Status.PAUSED
+        if not self.last_update_success:
+            return Status.NO_FRAME
+        reading: Reading | None = self.data  # None before the first good frame
+        if reading is None:
+            return Status.STARTING
+        if isinstance(self._mode, Home) and self._worker.load.overloaded:
+            return Status.OVERLOADED
+        return Status.COUNTING
 
     @override
     async def _async_update_data(self) -> Reading:
         try:
-            look = await self._worker.async_look(self._watch, await self._async_frame())
+            reading = await self._async_read()
+        except UpdateFailed:
+            self._rest()
+            # Meanwhile nobody wants a frame any more.
+            if self.paused:
+                return self._resting()
+            report_camera(self.hass, self.config_entry, self.subentry, delivers=False)
+            self._plan()
+            raise
+        if self.paused:
+            return self._resting()
+        report_camera(self.hass, self.config_entry, self.subentry, delivers=True)
+        self._plan()
+        return reading
+
+    async def _async_read(self) -> Reading:
+        """Fetch a frame and have it analysed, unless the camera is paused."""
+        try:
+            looking = None
+            if not self.paused:
+                frame = await self._async_frame()
+                # A pause may have begun while the camera took its time.
+                if not self.paused:
+                    looking = self._worker.async_look(self._watch, frame)
+                del frame
+            look = await looking if looking else None
         except FrameError as error:
             reason = str(error)
         else:
-            # Without a look this frame was counted with another request's.
+            # Without a look this frame was counted with another request's, or not wanted.
             return self._reading(look) if look else self.data
         # Not raised inside the handler: the coordinator keeps this exception, which
         # would keep the other, whose traceback keeps the frame.
@@ -191,13 +277,84 @@ class CameraCoordinator(DataUpdateCoordinator[Reading]):
 
     def _reading(self, look: Look) -> Reading:
         present = look.scene.present
+        self._note(look)
         self._advance(self._mode.advance(self.census, look.scene.counted, dt_util.now()))
         if isinstance(self._mode, Home):
             self._shown = self._mode.publish(self.census, present)
-            live = Live(children_present(present), look.taken, look.processing_ms)
+            live = Live(
+                children_present(present),
+                look.taken,
+                look.processing_ms,
+                self._frames_per_minute(),
+            )
             return Reading(self._shown, live)
         # Shown by a frame, a window would tell by the moment how long the frame took.
         return Reading(self._shown, None)
+
+    def _resting(self) -> Reading:
+        """Return what is shown while no frames are wanted."""
+        if isinstance(self._mode, Home):
+            self._shown = self._mode.publish(self.census, None)
+        return Reading(self._shown, None)
+
+    def _rest(self) -> None:
+        """Take no part in the load while there are no frames."""
+        self._frames.clear()
+        self._worker.load.drop(self.subentry.subentry_id, dt_util.utcnow())
+
+    def _note(self, look: Look) -> None:
+        """Take in what a frame took, and tell what of it somebody has to know."""
+        load, overloaded = self._worker.load, self._worker.load.overloaded
+        self._frames.append(look.taken)
+        load.add(
+            self.subentry.subentry_id,
+            look.processing_ms / 1000,
+            self.subentry.data[CONF_INTERVAL],
+            look.taken,
+        )
+        engine = self.config_entry.runtime_data.engine
+        if engine.rejected:
+            for name in report_rejected(self.hass, self.config_entry, engine):
+                LOGGER.warning(
+                    "%s is not used any more: %s; the networks run on %s",
+                    name,
+                    engine.rejected[name],
+                    engine.runtime_name,
+                )
+        # In public not even this: with faces, a frame takes longer.
+        if not isinstance(self._mode, Home):
+            return
+        report_overload(self.hass, self.config_entry, load, look.taken)
+        if load.overloaded and not overloaded:
+            LOGGER.warning(
+                "The cameras need %.0f %% of the time there is: frames are taken less often",
+                100 * load.figure,
+            )
+        elif overloaded and not load.overloaded:
+            LOGGER.info("There is time for every frame again")
+
+    def _plan(self) -> None:
+        """Have the next frame taken when the worker will have time for it."""
+        seconds = self.subentry.data[CONF_INTERVAL] * self._worker.load.stretch
+        self.update_interval = timedelta(seconds=seconds)
+
+    def _frames_per_minute(self) -> float | None:
+        seconds = (self._frames[-1] - self._frames[0]).total_seconds()
+        return 60 * (len(self._frames) - 1) / seconds if seconds > 0 else None
+
+    async def async_examine(self) -> Counts:
+        """Count the faces of one frame by itself: nobody is followed, and no total changes.
+
+        Raises
+        ------
+        UpdateFailed
+            The camera delivers nothing.
+        FrameError
+            The frame cannot be decoded.
+        """
+        job = partial(self._watch.examine, await self._async_frame())
+        faces = await self._worker.async_take_turn(job)
+        return count((face.estimate or UNJUDGED for face in faces), self.census.bands)
 
     async def async_reset(self) -> None:
         """Begin today's totals anew."""
