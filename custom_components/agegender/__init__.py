@@ -21,8 +21,14 @@ from .actions import async_setup_actions
 from .const import (
     CONF_AGE_BANDS,
     CONF_CAMERA,
-    CONF_MIN_FACE_SIZE,
+    CONF_MOTION_SECONDS,
+    CONF_MOTION_SENSOR,
     CONF_PRIVACY,
+    CONF_REGION,
+    CONF_SENSITIVITY,
+    DEFAULT_MOTION_SECONDS,
+    DEFAULT_REGION,
+    DEFAULT_SENSITIVITY,
     DOMAIN,
     LOGGER,
     PRIVACY_HOME,
@@ -31,18 +37,21 @@ from .coordinator import AgeGenderConfigEntry, CameraCoordinator, RuntimeData
 from .issues import keep_cameras, report_model, report_rejected, withdraw_all
 from .privacy import privacy_mode
 from .store import TotalsStore
+from .subentry import camera_entity, unique_id, watch_settings
 from .vision.artefact import ArtefactError
 from .vision.census import AgeBands
 from .vision.plugins import PluginError
 from .vision.tracker import Tracker
-from .vision.watch import Watch, WatchSettings
+from .vision.watch import Watch
 from .worker import Worker
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 KEEP_SECONDS = 30
 """How long a reload may take for people in view to stay who they are."""
-KEPT_TRACKERS: HassKey[dict[tuple[str, str], Tracker]] = HassKey(f"{DOMAIN}_trackers")
+KEPT_TRACKERS: HassKey[dict[tuple[str, str | None], Tracker]] = HassKey(f"{DOMAIN}_trackers")
 """Of the cameras of an entry just unloaded, by subentry and camera."""
+FOLLOWED = (CONF_CAMERA, CONF_MOTION_SENSOR)
+"""Settings of a camera that hold entity ids, which follow when these are renamed."""
 PLATFORMS = [Platform.BINARY_SENSOR, Platform.BUTTON, Platform.SENSOR, Platform.SWITCH]
 
 
@@ -54,6 +63,11 @@ async def async_setup(hass: HomeAssistant, _: ConfigType) -> bool:
 
 async def async_setup_entry(hass: HomeAssistant, entry: AgeGenderConfigEntry) -> bool:
     """Load the engine and the totals, and start watching the cameras."""
+    cameras = entry.subentries.values()
+    for camera in tuple(cameras):
+        # It may have been renamed while nobody was told.
+        data = {**camera.data, CONF_CAMERA: camera_entity(hass, camera)}
+        hass.config_entries.async_update_subentry(entry, camera, data=data)
     # Before anything is awaited: a camera that is added while the engine loads would
     # else go unnoticed.
     entry.async_on_unload(entry.add_update_listener(_async_reload))
@@ -85,7 +99,6 @@ async def async_setup_entry(hass: HomeAssistant, entry: AgeGenderConfigEntry) ->
     )
 
     mode = privacy_mode(entry.data)
-    cameras = entry.subentries.values()
     store = TotalsStore(hass, entry.entry_id)
     try:
         censuses = await store.async_load(cameras, mode, AgeBands.parse(entry.data[CONF_AGE_BANDS]))
@@ -104,8 +117,8 @@ async def async_setup_entry(hass: HomeAssistant, entry: AgeGenderConfigEntry) ->
             worker=worker,
             watch=Watch(
                 engine,
-                WatchSettings(min_face_size=camera.data[CONF_MIN_FACE_SIZE]),
-                kept.pop((camera.subentry_id, camera.data[CONF_CAMERA]), None),
+                watch_settings(camera.data),
+                kept.pop((camera.subentry_id, camera.unique_id), None),
             ),
             mode=mode,
             census=censuses[camera.subentry_id],
@@ -135,14 +148,15 @@ async def async_setup_entry(hass: HomeAssistant, entry: AgeGenderConfigEntry) ->
         change = event.data
         if change["action"] != "update" or "entity_id" not in change["changes"]:
             return
-        for camera in cameras:
-            if camera.data[CONF_CAMERA] == change["changes"]["entity_id"]:
-                hass.config_entries.async_update_subentry(
-                    entry,
-                    camera,
-                    data={**camera.data, CONF_CAMERA: change["entity_id"]},
-                    unique_id=change["entity_id"],
-                )
+        before, after = change["changes"]["entity_id"], change["entity_id"]
+        for camera in tuple(cameras):
+            renamed = {name: after for name in FOLLOWED if camera.data.get(name) == before}
+            if not renamed:
+                continue
+            data = {**camera.data, **renamed}
+            hass.config_entries.async_update_subentry(
+                entry, camera, data=data, unique_id=unique_id(hass, data[CONF_CAMERA])
+            )
 
     # Cameras of other integrations may be set up after us: asking them earlier would
     # log an outage at every start of Home Assistant.
@@ -150,7 +164,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: AgeGenderConfigEntry) ->
     entry.async_on_unload(
         async_track_entity_registry_updated_event(
             hass,
-            [camera.data[CONF_CAMERA] for camera in cameras],
+            {camera.data[name] for camera in cameras for name in FOLLOWED if name in camera.data},
             rename,
         )
     )
@@ -168,7 +182,7 @@ async def async_unload_entry(hass: HomeAssistant, entry: AgeGenderConfigEntry) -
 def _keep_trackers(hass: HomeAssistant, cameras: Iterable[CameraCoordinator]) -> None:
     """Keep, for a moment and in memory, who is in view: a reload counts nobody twice."""
     hass.data[KEPT_TRACKERS] = kept = {
-        (camera.subentry.subentry_id, camera.name): camera.tracker for camera in cameras
+        (camera.subentry.subentry_id, camera.camera_id): camera.tracker for camera in cameras
     }
 
     @callback
@@ -191,6 +205,21 @@ async def async_migrate_entry(hass: HomeAssistant, entry: AgeGenderConfigEntry) 
         hass.config_entries.async_update_entry(
             entry, data={**entry.data, CONF_PRIVACY: PRIVACY_HOME}, minor_version=2
         )
+    if entry.version == 1 and entry.minor_version < 3:
+        # Cameras were watched whole and always, and known by their entity ids.
+        for camera in tuple(entry.subentries.values()):
+            hass.config_entries.async_update_subentry(
+                entry,
+                camera,
+                data={
+                    CONF_MOTION_SECONDS: DEFAULT_MOTION_SECONDS,
+                    CONF_REGION: list(DEFAULT_REGION),
+                    CONF_SENSITIVITY: DEFAULT_SENSITIVITY,
+                    **camera.data,
+                },
+                unique_id=unique_id(hass, camera.data[CONF_CAMERA]),
+            )
+        hass.config_entries.async_update_entry(entry, minor_version=3)
     return entry.version == 1
 
 

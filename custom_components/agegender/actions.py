@@ -74,7 +74,7 @@ async def _async_scan(call: ServiceCall) -> ServiceResponse:
 
 async def _async_counts(camera: CameraCoordinator) -> tuple[Counts | None, BaseException | None]:
     """Return who is in view right now, or what went wrong."""
-    if not camera.paused:
+    if not camera.resting:
         await camera.async_refresh()
         if not camera.last_update_success:
             return None, camera.last_exception

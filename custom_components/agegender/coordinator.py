@@ -11,15 +11,35 @@ from typing import override
 
 from homeassistant.components.camera import async_get_image
 from homeassistant.config_entries import ConfigEntry, ConfigSubentry
-from homeassistant.core import HomeAssistant, callback
-from homeassistant.helpers.event import async_track_time_change
+from homeassistant.const import STATE_OFF
+from homeassistant.core import (
+    CALLBACK_TYPE,
+    Event,
+    EventStateChangedData,
+    HomeAssistant,
+    State,
+    callback,
+)
+from homeassistant.helpers.event import (
+    async_call_later,
+    async_track_state_change_event,
+    async_track_time_change,
+)
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
 from homeassistant.util import dt as dt_util
 
-from .const import CONF_CAMERA, CONF_INTERVAL, DOMAIN, FRAME_TIMEOUT, LOGGER
+from .const import (
+    CONF_INTERVAL,
+    CONF_MOTION_SECONDS,
+    CONF_MOTION_SENSOR,
+    DOMAIN,
+    FRAME_TIMEOUT,
+    LOGGER,
+)
 from .issues import report_camera, report_overload, report_rejected
 from .load import Load
 from .store import TotalsStore
+from .subentry import camera_entity
 from .vision.census import Census, Counts, children_present, count
 from .vision.engine import Engine
 from .vision.evidence import UNJUDGED
@@ -103,6 +123,7 @@ class Status(StrEnum):
     COUNTING = "counting"
     OVERLOADED = "overloaded"
     PAUSED = "paused"
+    WAITING = "waiting"
     NO_FRAME = "no_frame"
 
 
@@ -151,8 +172,11 @@ class CameraCoordinator(DataUpdateCoordinator[Reading]):
     ) -> None:
         """Create the coordinator; it stays idle until it is started."""
         self.subentry = subentry
+        self.camera_id = subentry.unique_id  # the subentry may get another camera
         self.census = census
         self.paused = False
+        self._still = False
+        self._stop_waiting: CALLBACK_TYPE | None = None
         self._worker = worker
         self._watch = watch
         self._mode = mode
@@ -164,7 +188,7 @@ class CameraCoordinator(DataUpdateCoordinator[Reading]):
             hass,
             LOGGER if isinstance(mode, Home) else PUBLIC_LOGGER,
             config_entry=entry,
-            name=subentry.data[CONF_CAMERA],
+            name=camera_entity(hass, subentry),
             # In public not even when a frame was analysed is told.
             always_update=False,
         )
@@ -181,26 +205,76 @@ class CameraCoordinator(DataUpdateCoordinator[Reading]):
         self.config_entry.async_on_unload(
             async_track_time_change(self.hass, self._async_tick, second=0)
         )
+        if sensor := self.subentry.data.get(CONF_MOTION_SENSOR):
+            self.config_entry.async_on_unload(self._wait_no_more)
+            self.config_entry.async_on_unload(
+                async_track_state_change_event(self.hass, sensor, self._motion_changed)
+            )
+            # The start is as good as motion: the camera shows that it delivers.
+            self._follow_motion(self.hass.states.get(sensor))
         if not self.paused:
             await self.async_refresh()
+
+    @callback
+    def _motion_changed(self, event: Event[EventStateChangedData]) -> None:
+        old, new = event.data["old_state"], event.data["new_state"]
+        if old is None or new is None or old.state != new.state:
+            self._follow_motion(new)
+
+    @callback
+    def _follow_motion(self, sensor: State | None) -> None:
+        """Look at once, or no more in a while; a sensor that cannot tell stops nothing."""
+        self._wait_no_more()
+        if sensor and sensor.state == STATE_OFF:
+            self._stop_waiting = async_call_later(
+                self.hass, self.subentry.data[CONF_MOTION_SECONDS], self._async_settle
+            )
+        elif self._still:
+            self._still = False
+            self._go_on()
+
+    @callback
+    def _wait_no_more(self) -> None:
+        if self._stop_waiting:
+            self._stop_waiting()
+            self._stop_waiting = None
+
+    async def _async_settle(self, _: datetime) -> None:
+        """Rest until the motion sensor turns on."""
+        self._stop_waiting = None
+        self._still = True
+        await self._async_stop()
+
+    @property
+    def resting(self) -> bool:
+        """Whether no frames are wanted: somebody paused the camera, or nothing moves."""
+        return self.paused or self._still
 
     async def async_pause(self) -> None:
         """Ask for no more frames; nobody is in view then, and who has not voted yet votes."""
         self.paused = True
+        await self._async_stop()
+
+    async def _async_stop(self) -> None:
         self.update_interval = None
         self._rest()
         scene = await self._worker.async_take_turn(self._watch.finish)
         self._advance(self._mode.advance(self.census, scene.counted, dt_util.now()))
-        if self.paused:
+        # An outage does not end because nothing moves.
+        if self.paused or (self._still and self.last_update_success):
             self.async_set_updated_data(self._resting())
 
     @callback
     def resume(self) -> None:
         """Ask for frames again, at once."""
         self.paused = False
-        if self._started:
+        self._go_on()
+
+    @callback
+    def _go_on(self) -> None:
+        if self._started and not self.paused:
             self.config_entry.async_create_background_task(
-                self.hass, self.async_refresh(), f"{self.name} first frame after a pause"
+                self.hass, self.async_refresh(), f"{self.name} first frame after a rest"
             )
 
     @property
@@ -213,6 +287,8 @@ class CameraCoordinator(DataUpdateCoordinator[Reading]):
         reading: Reading | None = self.data  # None before the first good frame
         if reading is None:
             return Status.STARTING
+        if isinstance(self._mode, Home) and self._still:
+            return Status.WAITING
         if isinstance(self._mode, Home) and self._worker.load.overloaded:
             return Status.OVERLOADED
         return Status.COUNTING
@@ -224,25 +300,25 @@ class CameraCoordinator(DataUpdateCoordinator[Reading]):
         except UpdateFailed:
             self._rest()
             # Meanwhile nobody wants a frame any more.
-            if self.paused:
+            if self.resting:
                 return self._resting()
             report_camera(self.hass, self.config_entry, self.subentry, delivers=False)
             self._plan()
             raise
-        if self.paused:
+        if self.resting:
             return self._resting()
         report_camera(self.hass, self.config_entry, self.subentry, delivers=True)
         self._plan()
         return reading
 
     async def _async_read(self) -> Reading:
-        """Fetch a frame and have it analysed, unless the camera is paused."""
+        """Fetch a frame and have it analysed, unless none is wanted."""
         try:
             looking = None
-            if not self.paused:
+            if not self.resting:
                 frame = await self._async_frame()
                 # A pause may have begun while the camera took its time.
-                if not self.paused:
+                if not self.resting:
                     looking = self._worker.async_look(self._watch, frame)
                 del frame
             look = await looking if looking else None
@@ -257,7 +333,8 @@ class CameraCoordinator(DataUpdateCoordinator[Reading]):
 
     async def _async_frame(self) -> bytes:
         try:
-            image = await async_get_image(self.hass, self.name, timeout=FRAME_TIMEOUT)
+            camera = camera_entity(self.hass, self.subentry)
+            image = await async_get_image(self.hass, camera, timeout=FRAME_TIMEOUT)
         # Cameras come from any integration and fail in any way; whatever it is, it is
         # the camera that is unavailable.
         except Exception as error:
@@ -293,9 +370,14 @@ class CameraCoordinator(DataUpdateCoordinator[Reading]):
 
     def _resting(self) -> Reading:
         """Return what is shown while no frames are wanted."""
-        if isinstance(self._mode, Home):
-            self._shown = self._mode.publish(self.census, None)
-        return Reading(self._shown, None)
+        if not isinstance(self._mode, Home):
+            return Reading(self._shown, None)
+        # Where nothing moves is nobody; of a paused camera that is not known.
+        self._shown = self._mode.publish(self.census, None if self.paused else ())
+        last: Reading | None = self.data  # None before the first good frame
+        if self.paused or last is None or last.live is None:
+            return Reading(self._shown, None)
+        return Reading(self._shown, replace(last.live, children=False, frames_per_minute=None))
 
     def _rest(self) -> None:
         """Take no part in the load while there are no frames."""

@@ -10,9 +10,13 @@ from .const import (
     CONF_INTERVAL,
     CONF_MIN_FACE_SIZE,
     CONF_MODEL,
+    CONF_MOTION_SECONDS,
+    CONF_MOTION_SENSOR,
     CONF_NOISE,
     CONF_PRIVACY,
+    CONF_REGION,
     CONF_RUNTIME,
+    CONF_SENSITIVITY,
     CONF_WINDOW,
 )
 from .coordinator import AgeGenderConfigEntry, CameraCoordinator, Reading
@@ -51,6 +55,10 @@ def _camera(coordinator: CameraCoordinator) -> dict[str, Any]:
     told = {
         CONF_INTERVAL: settings[CONF_INTERVAL],
         CONF_MIN_FACE_SIZE: settings[CONF_MIN_FACE_SIZE],
+        CONF_REGION: settings[CONF_REGION],
+        CONF_SENSITIVITY: settings[CONF_SENSITIVITY],
+        CONF_MOTION_SENSOR: CONF_MOTION_SENSOR in settings,
+        CONF_MOTION_SECONDS: settings[CONF_MOTION_SECONDS],
         "status": coordinator.status,
         # The kind of failure only: its message may quote an address or a password.
         "last_error": getattr(error, "translation_key", type(error).__name__) if error else None,
