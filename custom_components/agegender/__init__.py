@@ -63,11 +63,7 @@ async def async_setup(hass: HomeAssistant, _: ConfigType) -> bool:
 
 async def async_setup_entry(hass: HomeAssistant, entry: AgeGenderConfigEntry) -> bool:
     """Load the engine and the totals, and start watching the cameras."""
-    cameras = entry.subentries.values()
-    for camera in tuple(cameras):
-        # It may have been renamed while nobody was told.
-        data = {**camera.data, CONF_CAMERA: camera_entity(hass, camera)}
-        hass.config_entries.async_update_subentry(entry, camera, data=data)
+    _find_cameras(hass, entry)
     # Before anything is awaited: a camera that is added while the engine loads would
     # else go unnoticed.
     entry.async_on_unload(entry.add_update_listener(_async_reload))
@@ -99,6 +95,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: AgeGenderConfigEntry) ->
     )
 
     mode = privacy_mode(entry.data)
+    cameras = entry.subentries.values()
     store = TotalsStore(hass, entry.entry_id)
     try:
         censuses = await store.async_load(cameras, mode, AgeBands.parse(entry.data[CONF_AGE_BANDS]))
@@ -169,6 +166,14 @@ async def async_setup_entry(hass: HomeAssistant, entry: AgeGenderConfigEntry) ->
         )
     )
     return True
+
+
+@callback
+def _find_cameras(hass: HomeAssistant, entry: AgeGenderConfigEntry) -> None:
+    """Take up the entity ids of cameras that were renamed while the entry was not loaded."""
+    for camera in tuple(entry.subentries.values()):
+        data = {**camera.data, CONF_CAMERA: camera_entity(hass, camera)}
+        hass.config_entries.async_update_subentry(entry, camera, data=data)
 
 
 async def async_unload_entry(hass: HomeAssistant, entry: AgeGenderConfigEntry) -> bool:

@@ -39,9 +39,12 @@ from custom_components.agegender.const import (
     CONF_CROWD,
     CONF_INTERVAL,
     CONF_MIN_FACE_SIZE,
+    CONF_MOTION_SECONDS,
     CONF_NOISE,
     CONF_PRIVACY,
+    CONF_REGION,
     CONF_RUNTIME,
+    CONF_SENSITIVITY,
     CONF_WINDOW,
     DOMAIN,
     SUBENTRY_CAMERA,
@@ -213,14 +216,18 @@ async def wilful(hass: HomeAssistant, add_camera: AddCamera) -> WilfulCamera:
     return camera
 
 
-def as_subentry(camera: FileCamera, interval: float = INTERVAL) -> ConfigSubentry:
-    """A camera's subentry as the flow makes it."""
+def as_subentry(camera: FileCamera, interval: float = INTERVAL, **settings: Any) -> ConfigSubentry:
+    """A camera's subentry as the flow makes it, before it is known whether it is registered."""
     return ConfigSubentry(
         data=MappingProxyType(
             {
                 CONF_CAMERA: camera.entity_id,
                 CONF_INTERVAL: interval,
+                CONF_MOTION_SECONDS: 30,
                 CONF_MIN_FACE_SIZE: 40,
+                CONF_REGION: [0.0, 0.0, 1.0, 1.0],
+                CONF_SENSITIVITY: "medium",
+                **settings,
             }
         ),
         subentry_type=SUBENTRY_CAMERA,
@@ -238,13 +245,16 @@ def watch(hass: HomeAssistant) -> Watch:
         engine: Mapping[str, Any] = HOME,
         interval: float = INTERVAL,
         wait: bool = True,
+        **settings: Any,
     ) -> MockConfigEntry:
         entry = MockConfigEntry(
             domain=DOMAIN,
             version=AgeGenderConfigFlow.VERSION,
             minor_version=AgeGenderConfigFlow.MINOR_VERSION,
             data=engine,
-            subentries_data=[as_subentry(camera, interval).as_dict() for camera in cameras],
+            subentries_data=[
+                as_subentry(camera, interval, **settings).as_dict() for camera in cameras
+            ],
         )
         entry.add_to_hass(hass)
         await hass.config_entries.async_setup(entry.entry_id)

@@ -59,6 +59,9 @@ async def add_camera(page: Page, home: Home) -> None:
     await page.get_by_text("Entrance").last.click()
     await photograph(page, "2-camera")
     await page.get_by_role("button", name="Submit").click()
+    await expect(page.get_by_text("Faces found: 0")).to_be_visible()
+    await photograph(page, "2-trial")
+    await page.get_by_text("Save", exact=True).first.click()
     await expect(page.get_by_text("Created configuration for Entrance.")).to_be_visible()
     await page.get_by_role("button", name="Finish").first.click()
 
