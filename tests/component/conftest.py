@@ -129,17 +129,32 @@ class FileCamera:
         return device.id
 
     def states(self) -> dict[str, State]:
-        """The states of all our entities of this camera, by entity name."""
+        """The states of our entities of this camera that need a frame, by entity name."""
         prefix = f"{self.name} "
         return {
             state.name.removeprefix(prefix): state
             for state in self._hass.states.async_all(("sensor", "binary_sensor"))
-            if state.name.startswith(prefix)
+            if state.name.startswith(prefix) and state.name != f"{prefix}Status"
         }
 
     def counts(self) -> dict[str, str]:
         """What our entities of this camera show, by entity name."""
         return {name: state.state for name, state in self.states().items()}
+
+    def status(self) -> str:
+        """What the camera is doing; told whether or not it delivers a frame."""
+        state = self._hass.states.get(self.sensor("Status"))
+        assert state is not None
+        return state.state
+
+    async def pause(self, *, on: bool) -> None:
+        await self._hass.services.async_call(
+            "switch",
+            "turn_on" if on else "turn_off",
+            {"entity_id": f"switch.{self.path.stem}_pause"},
+            blocking=True,
+        )
+        await settle(self._hass)
 
     def available(self) -> bool:
         states = set(self.counts().values())
