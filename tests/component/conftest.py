@@ -22,7 +22,9 @@ from homeassistant.components.camera.const import DATA_COMPONENT
 from homeassistant.config_entries import ConfigSubentry
 from homeassistant.const import CONF_FILE_PATH, CONF_NAME, STATE_UNAVAILABLE
 from homeassistant.core import HomeAssistant, State
+from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.helpers import device_registry as dr
+from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util, slugify
 from PIL import Image
 import pytest
@@ -267,6 +269,38 @@ def watch(hass: HomeAssistant) -> Watch:
         return entry
 
     return start
+
+
+type Fix = Callable[..., Awaitable[str | None]]
+
+
+@pytest.fixture
+def fix(hass: HomeAssistant) -> Fix:
+    """Go through the fix flow of a repair issue, as the user interface does.
+
+    Returns the reason that the flow was aborted for, None if it put the issue right.
+    """
+
+    async def go(issue_id: str, choice: str | None = None) -> str | None:
+        assert await async_setup_component(hass, "repairs", {})
+        flows = hass.data["repairs"]["flow_manager"]
+        shown = await flows.async_init(DOMAIN, context={"issue_id": issue_id})
+        if choice is None:
+            assert shown["type"] is FlowResultType.FORM
+            answer: dict[str, str] = {}
+        else:
+            assert shown["type"] is FlowResultType.MENU
+            assert choice in shown["menu_options"]
+            answer = {"next_step_id": choice}
+        assert shown["description_placeholders"]
+        done = await flows.async_configure(shown["flow_id"], answer)
+        await settle(hass)
+        if done["type"] is FlowResultType.ABORT:
+            return str(done["reason"])
+        assert done["type"] is FlowResultType.CREATE_ENTRY
+        return None
+
+    return go
 
 
 async def settle(hass: HomeAssistant) -> None:
