@@ -94,7 +94,7 @@ async def test_a_pause_outlasts_a_reload(
 
 
 async def test_a_camera_that_delivers_nothing_can_be_paused_and_set_back(
-    hass: HomeAssistant, add_camera: AddCamera, watch: Watch
+    add_camera: AddCamera, watch: Watch
 ) -> None:
     camera = await add_camera("hall", b"no picture")
     await watch(camera)

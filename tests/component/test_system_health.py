@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from homeassistant.components.system_health import get_info
 from homeassistant.core import HomeAssistant
 from homeassistant.setup import async_setup_component
 
@@ -14,7 +15,7 @@ from .test_diagnostics import ENGINE
 async def told(hass: HomeAssistant) -> dict[str, Any]:
     assert await async_setup_component(hass, "system_health", {})
     await settle(hass)
-    return dict(await hass.data["system_health"][DOMAIN].info_callback(hass))
+    return dict((await get_info(hass))[DOMAIN])
 
 
 async def test_cameras_that_count_pause_and_fail(
