@@ -22,7 +22,9 @@ from homeassistant.components.camera.const import DATA_COMPONENT
 from homeassistant.config_entries import ConfigSubentry
 from homeassistant.const import CONF_FILE_PATH, CONF_NAME, STATE_UNAVAILABLE
 from homeassistant.core import HomeAssistant, State
+from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.helpers import device_registry as dr
+from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util, slugify
 from PIL import Image
 import pytest
@@ -132,17 +134,32 @@ class FileCamera:
         return device.id
 
     def states(self) -> dict[str, State]:
-        """The states of all our entities of this camera, by entity name."""
+        """The states of our entities of this camera that need a frame, by entity name."""
         prefix = f"{self.name} "
         return {
             state.name.removeprefix(prefix): state
             for state in self._hass.states.async_all(("sensor", "binary_sensor"))
-            if state.name.startswith(prefix)
+            if state.name.startswith(prefix) and state.name != f"{prefix}Status"
         }
 
     def counts(self) -> dict[str, str]:
         """What our entities of this camera show, by entity name."""
         return {name: state.state for name, state in self.states().items()}
+
+    def status(self) -> str:
+        """What the camera is doing; told whether or not it delivers a frame."""
+        state = self._hass.states.get(self.sensor("Status"))
+        assert state is not None
+        return state.state
+
+    async def pause(self, *, on: bool) -> None:
+        await self._hass.services.async_call(
+            "switch",
+            "turn_on" if on else "turn_off",
+            {"entity_id": f"switch.{self.path.stem}_pause"},
+            blocking=True,
+        )
+        await settle(self._hass)
 
     def available(self) -> bool:
         states = set(self.counts().values())
@@ -262,6 +279,38 @@ def watch(hass: HomeAssistant) -> Watch:
         return entry
 
     return start
+
+
+type Fix = Callable[..., Awaitable[str | None]]
+
+
+@pytest.fixture
+def fix(hass: HomeAssistant) -> Fix:
+    """Go through the fix flow of a repair issue, as the user interface does.
+
+    Returns the reason that the flow was aborted for, None if it put the issue right.
+    """
+
+    async def go(issue_id: str, choice: str | None = None) -> str | None:
+        assert await async_setup_component(hass, "repairs", {})
+        flows = hass.data["repairs"]["flow_manager"]
+        shown = await flows.async_init(DOMAIN, context={"issue_id": issue_id})
+        if choice is None:
+            assert shown["type"] is FlowResultType.FORM
+            answer: dict[str, str] = {}
+        else:
+            assert shown["type"] is FlowResultType.MENU
+            assert choice in shown["menu_options"]
+            answer = {"next_step_id": choice}
+        assert shown["description_placeholders"]
+        done = await flows.async_configure(shown["flow_id"], answer)
+        await settle(hass)
+        if done["type"] is FlowResultType.ABORT:
+            return str(done["reason"])
+        assert done["type"] is FlowResultType.CREATE_ENTRY
+        return None
+
+    return go
 
 
 async def settle(hass: HomeAssistant) -> None:

@@ -29,9 +29,16 @@ async def test_a_healthy_and_a_failing_camera(
     assert told == {
         "settings": HOME,
         "engine": ENGINE,
+        "load": 0,
         "cameras": [
-            {**settings, "available": True, "last_error": None, "processing_ms": ANY},
-            {**settings, "available": False, "last_error": "frame_unusable"},
+            {
+                **settings,
+                "status": "counting",
+                "last_error": None,
+                "processing_ms": ANY,
+                "frames_per_minute": None,
+            },
+            {**settings, "status": "no_frame", "last_error": "frame_unusable"},
         ],
     }
     assert told["cameras"][0]["processing_ms"] > 0
@@ -47,7 +54,7 @@ async def test_in_public_nothing_is_told_that_depends_on_who_is_there(
     assert told == {
         "settings": PUBLIC,
         "engine": ENGINE,
-        "cameras": [{**settings, "available": True, "last_error": None}],
+        "cameras": [{**settings, "status": "counting", "last_error": None}],
     }
 
 
@@ -57,5 +64,10 @@ async def test_where_another_model_lies_is_not_told(
     entry = await watch(engine={**HOME, CONF_MODEL: str(model_folder)})
 
     told = await async_get_config_entry_diagnostics(hass, entry)
-    assert told == {"settings": HOME, "engine": {**ENGINE, "bundled": False}, "cameras": []}
+    assert told == {
+        "settings": HOME,
+        "engine": {**ENGINE, "bundled": False},
+        "load": 0,
+        "cameras": [],
+    }
     assert str(model_folder) not in str(told)
