@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, override
 
-from homeassistant.components.binary_sensor import DOMAIN as BINARY_SENSOR_DOMAIN
 from homeassistant.components.camera.const import DOMAIN as CAMERA_DOMAIN
 from homeassistant.config_entries import (
     SOURCE_RECONFIGURE,
@@ -14,7 +13,7 @@ from homeassistant.config_entries import (
     ConfigSubentryFlow,
     SubentryFlowResult,
 )
-from homeassistant.const import PERCENTAGE, UnitOfTime
+from homeassistant.const import PERCENTAGE, Platform, UnitOfTime
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.selector import (
@@ -156,7 +155,7 @@ CAMERA_SCHEMA = vol.Schema(
             )
         ),
         vol.Optional(CONF_MOTION_SENSOR): EntitySelector(
-            EntitySelectorConfig(domain=BINARY_SENSOR_DOMAIN)
+            EntitySelectorConfig(domain=Platform.BINARY_SENSOR)
         ),
         vol.Required(CONF_MOTION_SECONDS, default=DEFAULT_MOTION_SECONDS): NumberSelector(
             NumberSelectorConfig(

@@ -564,6 +564,7 @@ async def test_the_region_is_previewed_in_words_and_can_be_changed(
     upper = choice(camera, region_bottom=66.7)
     menu = await hass.config_entries.subentries.async_configure(form["flow_id"], upper)
     told = menu["description_placeholders"]
+    assert told
     assert told["whole"] == "Top left, Top, Top right, Left, Centre, Right"
     assert told["part"] == "-"
     assert told["faces"] == "1"
@@ -668,7 +669,7 @@ async def test_a_renamed_camera_is_still_watched_once(
     registered = entity_registry.async_get("camera.front_door")
     assert registered
     for name in ("camera.front_door", registered.id):
-        result = await enter(hass, entry, choice(camera, **{CONF_CAMERA: name}))
+        result = await enter(hass, entry, {**choice(camera), CONF_CAMERA: name})
         assert result["type"] is FlowResultType.ABORT
         assert result["reason"] == "already_configured"
 
