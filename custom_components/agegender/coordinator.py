@@ -257,6 +257,7 @@ class CameraCoordinator(DataUpdateCoordinator[Reading]):
 
     async def _async_stop(self) -> None:
         self.update_interval = None
+        self._unschedule_refresh()
         self._rest()
         scene = await self._worker.async_take_turn(self._watch.finish)
         self._advance(self._mode.advance(self.census, scene.counted, dt_util.now()))
@@ -300,10 +301,11 @@ class CameraCoordinator(DataUpdateCoordinator[Reading]):
         except UpdateFailed:
             self._rest()
             # Meanwhile nobody wants a frame any more.
-            if self.resting:
+            if self.paused:
                 return self._resting()
             report_camera(self.hass, self.config_entry, self.subentry, delivers=False)
-            self._plan()
+            if not self._still:
+                self._plan()
             raise
         if self.resting:
             return self._resting()

@@ -61,12 +61,12 @@ async def test_frames_are_taken_from_motion_until_a_while_after(
     assert wilful.requests == asked
     assert wilful.watched.counts()["People in view"] == "0"
     assert wilful.watched.counts()["Children"] == STATE_OFF
-    assert wilful.watched.counts()["Status"] == "waiting"
+    assert wilful.watched.status() == "waiting"
 
     await sense(STATE_ON)
     assert wilful.requests == asked + 1
     assert wilful.watched.counts()["People in view"] == "1"
-    assert wilful.watched.counts()["Status"] == "counting"
+    assert wilful.watched.status() == "counting"
     await next_frame(hass, 6)
     assert wilful.requests == asked + 2
 
@@ -139,15 +139,13 @@ async def test_a_paused_camera_stays_so_whatever_moves(
 ) -> None:
     await sense(STATE_ON)
     await watch_on_motion()
-    pause = {"entity_id": "switch.hall_pause"}
-    await hass.services.async_call("switch", "turn_on", pause, blocking=True)
+    await wilful.watched.pause(on=True)
     asked = wilful.requests
     await sense(STATE_OFF)
     await next_frame(hass, 21)
     await sense(STATE_ON)
     assert wilful.requests == asked
-    await hass.services.async_call("switch", "turn_off", pause, blocking=True)
-    await settle(hass)
+    await wilful.watched.pause(on=False)
     assert wilful.requests == asked + 1
 
 
@@ -175,6 +173,7 @@ async def test_in_public_the_status_does_not_tell_of_motion(
     await sense(STATE_ON)
     await watch_on_motion(engine=PUBLIC)
     before = wilful.watched.counts()
+    assert wilful.watched.status() == "counting"
     await sense(STATE_OFF)
     await next_frame(hass, 21)
     await next_frame(hass, 6)
@@ -182,6 +181,7 @@ async def test_in_public_the_status_does_not_tell_of_motion(
     await next_frame(hass, 6)
     assert wilful.requests == asked
     assert wilful.watched.counts() == before
+    assert wilful.watched.status() == "counting"
 
 
 async def test_a_renamed_sensor_is_followed(
