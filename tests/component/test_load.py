@@ -216,6 +216,25 @@ async def test_a_passing_overload_is_no_repair(
     assert overload(issue_registry) is None
 
 
+async def test_a_camera_that_is_paused_is_no_load(
+    issue_registry: ir.IssueRegistry,
+    add_camera: AddCamera,
+    watch: Watch,
+    pass_time: PassTime,
+    pace: Pace,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    hall, garden = await add_camera("hall"), await add_camera("garden")
+    await overloaded(watch, [hall, garden], pass_time, pace)
+    assert garden.status() == "overloaded"
+    assert overload(issue_registry) is not None
+
+    await garden.pause(on=True)
+    await hall.pause(on=True)
+    assert overload(issue_registry) is None
+    assert our_log(caplog)[-1] == ("INFO", "There is time for every frame again")
+
+
 async def test_in_public_an_overload_is_told_nowhere(
     issue_registry: ir.IssueRegistry,
     add_camera: AddCamera,
