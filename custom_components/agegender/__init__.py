@@ -38,6 +38,7 @@ from .issues import keep_cameras, report_model, report_rejected, withdraw_all
 from .privacy import privacy_mode
 from .store import TotalsStore
 from .subentry import camera_entity, unique_id, watch_settings
+from .targets import COUNTS
 from .vision.artefact import ArtefactError
 from .vision.census import AgeBands
 from .vision.plugins import PluginError
@@ -131,6 +132,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: AgeGenderConfigEntry) ->
         for coordinator in coordinators.values():
             coordinator.hide_unsaved()
     entry.runtime_data = RuntimeData(engine, mode, coordinators, worker.load)
+    _drop_units(hass, entry)
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
 
     @callback
@@ -226,6 +228,22 @@ async def async_migrate_entry(hass: HomeAssistant, entry: AgeGenderConfigEntry) 
             )
         hass.config_entries.async_update_entry(entry, minor_version=3)
     return entry.version == 1
+
+
+@callback
+def _drop_units(hass: HomeAssistant, entry: AgeGenderConfigEntry) -> None:
+    """Let the statistics of counts go on that had a unit in 0.1.0; they would end with it."""
+    if "recorder" not in hass.config.components:
+        return
+    from homeassistant.components.recorder.statistics import (  # noqa: PLC0415  may be missing
+        async_update_statistics_metadata,
+    )
+
+    for entity in er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id):
+        if entity.unit_of_measurement and entity.translation_key in COUNTS.main | COUNTS.others:
+            async_update_statistics_metadata(
+                hass, entity.entity_id, new_unit_class=None, new_unit_of_measurement=None
+            )
 
 
 async def _async_reload(hass: HomeAssistant, entry: AgeGenderConfigEntry) -> None:

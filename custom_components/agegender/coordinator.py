@@ -384,7 +384,10 @@ class CameraCoordinator(DataUpdateCoordinator[Reading]):
     def _rest(self) -> None:
         """Take no part in the load while there are no frames."""
         self._frames.clear()
-        self._worker.load.drop(self.subentry.subentry_id, dt_util.utcnow())
+        load, now = self._worker.load, dt_util.utcnow()
+        overloaded = load.overloaded
+        load.drop(self.subentry.subentry_id, now)
+        self._tell_load(overloaded, now)
 
     def _note(self, look: Look) -> None:
         """Take in what a frame took, and tell what of it somebody has to know."""
@@ -405,10 +408,15 @@ class CameraCoordinator(DataUpdateCoordinator[Reading]):
                     engine.rejected[name],
                     engine.runtime_name,
                 )
+        self._tell_load(overloaded, look.taken)
+
+    def _tell_load(self, overloaded: bool, now: datetime) -> None:
+        """Tell that an overload began, lasts or is over, given whether there was one before."""
         # In public not even this: with faces, a frame takes longer.
         if not isinstance(self._mode, Home):
             return
-        report_overload(self.hass, self.config_entry, load, look.taken)
+        load = self._worker.load
+        report_overload(self.hass, self.config_entry, load, now)
         if load.overloaded and not overloaded:
             LOGGER.warning(
                 "The cameras need %.0f %% of the time there is: frames are taken less often",
