@@ -43,12 +43,12 @@ UNKNOWNS = 0.08
 def sorted_into_bands(
     group: Sequence[Person], said: Sequence[Estimate], bands: AgeBands
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Return how probable the likeliest band is for each person, and whether it is right."""
-    probabilities = np.array([bands.probabilities(one) for one in said])
+    """Return how probable the band of each person is, and whether it is right."""
+    of_each = [bands.of(one) for one in said]
+    position, probability = (np.array(column) for column in zip(*of_each, strict=True))
     spread = np.array([one.age_high - one.age_low for one in said])
     true = np.array([bands.index(one.age) for one in group])
-    top = np.where(spread <= AGE_SPREAD, probabilities.max(axis=1), 0.0)
-    return top, probabilities.argmax(axis=1) == true
+    return np.where(spread <= AGE_SPREAD, probability, 0.0), position == true
 
 
 def table_of_bands(group: Sequence[Person], said: Sequence[Estimate]) -> None:

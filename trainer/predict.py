@@ -232,7 +232,7 @@ class Predictor:
             "age": round(estimate.age, 2),
             "age_low": round(estimate.age_low, 1),
             "age_high": round(estimate.age_high, 1),
-            "band": self._bands.labels[self._bands.likeliest(estimate)[0]],
+            "band": self._bands.labels[self._bands.of(estimate)[0]],
             "p_female": round(estimate.p_female, 4),
         }
         if estimate.attributes:

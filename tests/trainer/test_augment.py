@@ -1,6 +1,7 @@
 """Random views of a face."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -72,7 +73,8 @@ def test_every_face_is_drawn_once_before_any_is_drawn_twice(two_faces: Path) -> 
         )
         labels = []
         for _ in range(2):
-            labels += [batches[i][1]["age"].tolist() for i in range(len(batches))]
+            of_all: list[Any] = [batches[i][1] for i in range(len(batches))]
+            labels += [targets["age"].tolist() for targets in of_all]
             batches.on_epoch_end()
         return labels
 

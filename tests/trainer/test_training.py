@@ -57,7 +57,9 @@ def run(two_faces: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished, uninterrupted run."""
     folder = tmp_path_factory.mktemp("runs") / "whole"
     agegender("pretrain", "--run", folder, *settings(two_faces))
-    agegender("train", "--run", folder, "--resume")
+    done = agegender("train", "--run", folder, "--resume")
+    for split in ("train", "val"):
+        assert f"{split} split: no face is labelled male (gender)" in done.stderr
     return folder
 
 
@@ -220,6 +222,7 @@ def test_the_run_says_where_it_came_from(run: Path) -> None:
 def test_evaluate_writes_figures_and_plots(run: Path, tmp_path: Path) -> None:
     done = agegender("evaluate", run, "--output", tmp_path)
     assert "gender accuracy" in done.stdout
+    assert "no face is labelled male (gender); the figures say nothing about that" in done.stderr
     (result,) = json.loads((tmp_path / "metrics.json").read_text())["val"].values()
     assert result["figures"]["faces"] == 2
     assert result["figures"]["gender"] == 1

@@ -90,15 +90,15 @@ def test_no_band_for_what_is_no_age(age: float) -> None:
         AgeBands.preset().index(age)
 
 
-def test_the_likeliest_band_need_not_hold_the_mean() -> None:
+def test_who_may_be_of_either_of_two_bands_is_not_counted_between_them() -> None:
     ages = np.zeros(101, np.float32)
     ages[[16, 45]] = 0.6, 0.4
     either = summarize(ages, 0.9)
     assert HOUSEHOLD.labels[HOUSEHOLD.index(either.age)] == "20-39"
-    position, probability = HOUSEHOLD.likeliest(either)
-    assert HOUSEHOLD.labels[position] == "13-19"
-    assert probability == pytest.approx(0.6)
-    assert count([either], HOUSEHOLD).by_band["13-19"] == 1
+    position, probability = HOUSEHOLD.of(either)
+    assert HOUSEHOLD.labels[position] == "20-39"
+    assert probability == 0
+    assert count([either], HOUSEHOLD).by_band["unknown"] == 1
 
 
 @pytest.mark.parametrize("starts", [(), (0,), (1, 10), (0, 10, 10), (0, 20, 10), (0, 121)])

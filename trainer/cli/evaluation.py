@@ -61,8 +61,9 @@ def evaluate(
         report.overview(
             held, said, output / f"{split}-{name}.png", f"{model.name} on {name} {split}"
         )
-        for remark in figures.missing(held, said, opened.heads):
-            errors.print(f"{name}: {remark}.", highlight=False, soft_wrap=True)
+        for remark in figures.missing(held, opened.heads):
+            told = f"{name}: {remark}; the figures say nothing about that."
+            errors.print(told, highlight=False, soft_wrap=True)
     shown = {name: part["figures"] for name, part in result.items()}
     Console().print(figures.table(shown, f"{model} on {split}"))
     for name, part in result.items():

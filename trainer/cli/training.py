@@ -17,6 +17,7 @@ from trainer.cli.app import (
     RunOption,
     SetOption,
     app,
+    errors,
     existing,
 )
 from trainer.errors import InputError
@@ -105,6 +106,7 @@ def train(
                 )
             from trainer.config import save
             from trainer.data import faces
+            from trainer.evaluation.figures import missing
             from trainer.models import heads
             from trainer.training.finetune import train
 
@@ -114,6 +116,10 @@ def train(
             settings = heads.resolve(settings, seen.table)
             if cluster.chief:
                 save(settings, run / CONFIG)
+                for split, part in (("train", seen), ("val", held_out)):
+                    for remark in missing(part, heads.of(settings)):
+                        told = f"{split} split: {remark}; nothing is learned or told of that."
+                        errors.print(told, highlight=False, soft_wrap=True)
             train(settings, seen, held_out, run, None if scratch else encoder, cluster)
             if cluster.chief:
                 _calibrate(run, settings, held_out)

@@ -213,8 +213,8 @@ def unknown(faces: Faces, found: Predictions) -> dict[str, Any]:
     true = band_labels(faces, bands)
     known = true >= 0
     if known.any() and found.knows_age:
-        likeliest = [bands.likeliest(one) for one in found.subset(np.flatnonzero(known)).estimates]
-        said, confidence = (np.array(column) for column in zip(*likeliest, strict=True))
+        of_each = [bands.of(one) for one in found.subset(np.flatnonzero(known)).estimates]
+        said, confidence = (np.array(column) for column in zip(*of_each, strict=True))
         out["band"] = _selective(confidence, said == true[known], BAND_CONFIDENCE, 0.0)
     return out
 
@@ -279,24 +279,24 @@ def classes(head: Head) -> list[str]:
     return [str(label) for label in about["labels"]]
 
 
-def missing(faces: Faces, found: Predictions, heads: Mapping[str, Head]) -> list[str]:
-    """Return sentences about what the figures cannot tell, because no face shows it."""
+def missing(faces: Faces, heads: Mapping[str, Head]) -> list[str]:
+    """Return what no face shows, a clause for each label or class of a head."""
     out = []
     for name, head in heads.items():
         if head.description["type"] == "distribution":
             if np.isnan(faces.ages[:, 0]).all():
-                out.append("no face has an age: there are no figures about ages")
+                out.append("no face has an age")
             continue
         labels = head.targets(faces.table)[:, 0]
         seen = set(labels[~np.isnan(labels)].astype(int))
         if not seen:
-            out.append(f"no face has a label for {name}: there are no figures about it")
-        elif name == "gender" or name in found.attributes:
-            out += [
-                f"no face is labelled {word} ({name}): the figures say nothing about these"
-                for place, word in enumerate(GENDERS[::-1] if name == "gender" else classes(head))
-                if place not in seen
-            ]
+            out.append(f"no face has a label for {name}")
+            continue
+        out += [
+            f"no face is labelled {word} ({name})"
+            for place, word in enumerate(GENDERS[::-1] if name == "gender" else classes(head))
+            if place not in seen
+        ]
     return out
 
 

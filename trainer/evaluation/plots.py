@@ -126,6 +126,7 @@ def curves(ax: Any, log: pd.DataFrame, columns: Sequence[str], label: str) -> No
         known = log[["epoch", name]].dropna()
         ax.plot(known["epoch"], known[name], label=name, marker="." if len(known) < 60 else None)
     ax.set(xlabel="epoch", ylabel=label)
+    ax.xaxis.get_major_locator().set_params(integer=True)
     ax.grid(alpha=0.3)
     ax.legend(fontsize="small")
 

@@ -91,5 +91,5 @@ class Predictions:
         return [summarize(ages, float(p_female)) for ages, p_female in pairs]
 
     def bands(self, bands: AgeBands) -> NDArray[np.int64]:
-        """Return the position of the likeliest band of each face, (N,)."""
-        return np.array([bands.likeliest(one)[0] for one in self.estimates], np.int64)
+        """Return the position of the band of each face, (N,)."""
+        return np.array([bands.of(one)[0] for one in self.estimates], np.int64)

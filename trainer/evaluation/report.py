@@ -66,7 +66,7 @@ def write(
     """
     parts = list(figures.each_dataset(faces, found))
     result = {name: figures.describe(held, said, model.heads) for name, held, said in parts}
-    remarks = {name: figures.missing(held, said, model.heads) for name, held, said in parts}
+    remarks = {name: figures.missing(held, model.heads) for name, held, _ in parts}
     about = {"model": model.name, "split": split, "data": result, "remarks": remarks}
     sections = [_section("Learning curves", list(_curves(model.folder)))]
     if with_faces:
@@ -135,8 +135,7 @@ def _section(
 
 
 def _curves(run: Path) -> Iterator[Picture]:
-    logs = [*sorted((run / "pretrain").glob("*.csv")), *run.glob("train.csv")]
-    for path in logs:
+    if (path := run / "train.csv").exists():
         log = pd.read_csv(path)
         named = [
             column for column in map(str, log) if column != "epoch" and log[column].notna().any()
@@ -149,15 +148,19 @@ def _curves(run: Path) -> Iterator[Picture]:
             for columns, label in ((losses, "loss"), (errors, "years"), (shares, "share"))
             if columns
         ]
-        if not panels:
-            continue
-        what = "training" if path.parent == run else f"pretraining, {path.stem}"
-        figure = plots.figure(4.2 * len(panels), 3.4)
-        axes = np.ravel(np.array(figure.subplots(1, len(panels))))
-        for ax, (columns, label) in zip(axes, panels, strict=True):
-            plots.curves(ax, log, columns, label)
-        figure.suptitle(what)
-        yield f"curves-{path.stem}", f"Learning curves of the {what}", figure
+        if panels:
+            figure = plots.figure(4.2 * len(panels), 3.4)
+            axes = np.ravel(np.array(figure.subplots(1, len(panels))))
+            for ax, (columns, label) in zip(axes, panels, strict=True):
+                plots.curves(ax, log, columns, label)
+            yield "curves-train", "Learning curves of the training", figure
+    stages = {path.stem: pd.read_csv(path) for path in sorted((run / "pretrain").glob("*.csv"))}
+    if stages:
+        figure = plots.figure(4.8, 3.4)
+        ax = figure.subplots()
+        for stage, log in stages.items():
+            plots.curves(ax, log.rename(columns={"loss": stage}), [stage], "loss")
+        yield "curves-pretrain", "Learning curves of the pretraining, stage by stage", figure
 
 
 def _reconstructions(run: Path, faces: Faces) -> Iterator[Picture]:

@@ -25,6 +25,7 @@ from .graph import Graph, GraphError, Weights
 FORMAT = 1
 DESCRIPTION = "model.json"
 WEIGHTS = "weights.npz"
+_LARGEST = 64 << 20  # bytes of a file, and of all weights unpacked; the bundled model has 3 MiB
 _AGAIN = "copy the whole model folder again, or export the model again"
 
 
@@ -85,8 +86,11 @@ def load(folder: Path) -> Artefact:
         expected = files[WEIGHTS]
     except KeyError as error:
         raise ArtefactError(f"{path} lacks the key {error}: {_AGAIN}") from error
-    except (AttributeError, TypeError, ValueError) as error:
-        raise ArtefactError(f"{path} is malformed ({error}): {_AGAIN}") from error
+    except (AttributeError, TypeError, ValueError, OverflowError) as error:
+        raise ArtefactError(f"{path} is malformed ({error!s:.200}): {_AGAIN}") from error
+    outside = [other for other in files if Path(other).name != other]
+    if outside:
+        raise ArtefactError(f"{path} lists {outside[0]!r:.100}, not a file beside it: {_AGAIN}")
 
     content = _verified(folder / WEIGHTS, expected)
     for other in files.keys() - {WEIGHTS}:
@@ -98,7 +102,7 @@ def load(folder: Path) -> Artefact:
         except GraphError as error:
             raise ArtefactError(
                 f"{folder / WEIGHTS} does not fit the network {graph_name!r} of "
-                f"{path} ({error}): {_AGAIN}"
+                f"{path} ({error!s:.200}): {_AGAIN}"
             ) from error
     return Artefact(name, kind, licence, graphs, weights, description)
 
@@ -172,14 +176,14 @@ def _description(path: Path) -> dict[str, Any]:
     content = _content(path)
     try:
         description = json.loads(content)
-    except ValueError as error:
-        raise ArtefactError(f"{path} is not valid JSON ({error}): {_AGAIN}") from error
+    except (ValueError, RecursionError) as error:
+        raise ArtefactError(f"{path} is not valid JSON ({error!s:.200}): {_AGAIN}") from error
     if not isinstance(description, dict):
         raise ArtefactError(f"{path} does not hold a JSON object: {_AGAIN}")
     version = description.pop("format", None)
     if version != FORMAT:
         raise ArtefactError(
-            f"{path} has format {version!r}, this version of agegender reads format "
+            f"{path} has format {version!r:.100}, this version of agegender reads format "
             f"{FORMAT}: update agegender, or export the model again with this version"
         )
     return description
@@ -187,6 +191,8 @@ def _description(path: Path) -> dict[str, Any]:
 
 def _content(path: Path) -> bytes:
     try:
+        if path.stat().st_size > _LARGEST:
+            raise ArtefactError(f"{path} has over {_LARGEST >> 20} MiB, no model has: {_AGAIN}")
         return path.read_bytes()
     except FileNotFoundError as error:
         raise ArtefactError(f"{path} is missing: {_AGAIN}") from error
@@ -208,13 +214,25 @@ def _verified(path: Path, sha256: object) -> bytes:
 
 
 def _read_weights(path: Path, content: bytes) -> dict[str, NDArray[np.float32]]:
-    weights = {}
     try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-            for name in archive.files:
-                weights[name] = np.asarray(archive[name], np.float32, order="C")
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise ArtefactError(f"{path} cannot be read ({error}): {_AGAIN}") from error
+        return _unpacked(content)
+    except Exception as error:  # unpacking raises nearly anything on damaged data
+        raise ArtefactError(f"{path} cannot be read ({error!s:.200}): {_AGAIN}") from error
+
+
+def _unpacked(content: bytes) -> dict[str, NDArray[np.float32]]:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        if sum(entry.file_size for entry in archive.infolist()) > _LARGEST:
+            raise ValueError(f"it unpacks to more than {_LARGEST >> 20} MiB")
+    weights = {}
+    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+        for name in arrays.files:
+            array = arrays[name]
+            if getattr(array, "dtype", None) not in (np.float16, np.float32):
+                raise ValueError(f"{name} is no array of float16 or float32")
+            if not np.isfinite(array).all():
+                raise ValueError(f"{name} holds values that are not finite")
+            weights[name] = np.asarray(array, np.float32, order="C")
     return weights
 
 

@@ -168,11 +168,13 @@ class AgeBands:
         shares: NDArray[np.float64] = mass / mass.sum()
         return shares
 
-    def likeliest(self, estimate: Estimate) -> tuple[int, float]:
-        """Return the position and the probability of the likeliest band."""
-        shares = self.probabilities(estimate)
-        position = int(shares.argmax())
-        return position, float(shares[position])
+    def of(self, estimate: Estimate) -> tuple[int, float]:
+        """Return the position of the band that the mean age lies in, and its probability.
+
+        The likeliest band is right a little more often, but also more often off by two.
+        """
+        position = self.index(estimate.age)
+        return position, float(self.probabilities(estimate)[position])
 
 
 PRESETS: Mapping[str, AgeBands] = {
@@ -231,9 +233,9 @@ def _genders() -> dict[str, int]:
 
 
 def count(estimates: Iterable[Estimate], bands: AgeBands) -> Counts:
-    """Count people by their likeliest band and gender, where the evidence is confident.
+    """Count people by age band and gender, where the evidence is confident.
 
-    A person belongs to the likeliest band if its probability is at least
+    A person belongs to the band of the mean age if its probability is at least
     `BAND_CONFIDENCE` and the 80 % interval of the age at most `AGE_SPREAD` wide, and to
     the likelier gender if its probability is at least `GENDER_CONFIDENCE`; otherwise to
     `UNKNOWN`. ``benchmarks/census.py`` prints who stays unknown for that and how much
@@ -256,11 +258,11 @@ def count(estimates: Iterable[Estimate], bands: AgeBands) -> Counts:
 
 
 def _band(estimate: Estimate, bands: AgeBands) -> str:
-    likeliest, probability = bands.likeliest(estimate)
+    position, probability = bands.of(estimate)
     vague = estimate.age_high - estimate.age_low > AGE_SPREAD
     if vague or probability < BAND_CONFIDENCE:
         return UNKNOWN
-    return bands.labels[likeliest]
+    return bands.labels[position]
 
 
 def _gender(estimate: Estimate) -> str:
