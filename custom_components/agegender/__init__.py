@@ -1,6 +1,6 @@
 """Anonymous counts of people by age band and gender from a camera's frames."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 from logging import DEBUG, WARNING
 
@@ -9,7 +9,6 @@ from homeassistant.core import Event, HassJob, HomeAssistant, callback
 from homeassistant.exceptions import ConfigEntryError, ConfigEntryNotReady
 from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers import entity_registry as er
-from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.event import (
     async_call_later,
     async_track_entity_registry_updated_event,
@@ -22,28 +21,39 @@ from .actions import async_setup_actions
 from .const import (
     CONF_AGE_BANDS,
     CONF_CAMERA,
-    CONF_MIN_FACE_SIZE,
+    CONF_MOTION_SECONDS,
+    CONF_MOTION_SENSOR,
     CONF_PRIVACY,
+    CONF_REGION,
+    CONF_SENSITIVITY,
+    DEFAULT_MOTION_SECONDS,
+    DEFAULT_REGION,
+    DEFAULT_SENSITIVITY,
     DOMAIN,
     LOGGER,
     PRIVACY_HOME,
 )
 from .coordinator import AgeGenderConfigEntry, CameraCoordinator, RuntimeData
+from .issues import keep_cameras, report_model, report_rejected, withdraw_all
 from .privacy import privacy_mode
 from .store import TotalsStore
+from .subentry import camera_entity, unique_id, watch_settings
+from .targets import COUNTS
 from .vision.artefact import ArtefactError
 from .vision.census import AgeBands
 from .vision.plugins import PluginError
 from .vision.tracker import Tracker
-from .vision.watch import Watch, WatchSettings
+from .vision.watch import Watch
 from .worker import Worker
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 KEEP_SECONDS = 30
 """How long a reload may take for people in view to stay who they are."""
-KEPT_TRACKERS: HassKey[dict[tuple[str, str], Tracker]] = HassKey(f"{DOMAIN}_trackers")
+KEPT_TRACKERS: HassKey[dict[tuple[str, str | None], Tracker]] = HassKey(f"{DOMAIN}_trackers")
 """Of the cameras of an entry just unloaded, by subentry and camera."""
-PLATFORMS = [Platform.BINARY_SENSOR, Platform.SENSOR]
+FOLLOWED = (CONF_CAMERA, CONF_MOTION_SENSOR)
+"""Settings of a camera that hold entity ids, which follow when these are renamed."""
+PLATFORMS = [Platform.BINARY_SENSOR, Platform.BUTTON, Platform.SENSOR, Platform.SWITCH]
 
 
 async def async_setup(hass: HomeAssistant, _: ConfigType) -> bool:
@@ -54,6 +64,7 @@ async def async_setup(hass: HomeAssistant, _: ConfigType) -> bool:
 
 async def async_setup_entry(hass: HomeAssistant, entry: AgeGenderConfigEntry) -> bool:
     """Load the engine and the totals, and start watching the cameras."""
+    _find_cameras(hass, entry)
     # Before anything is awaited: a camera that is added while the engine loads would
     # else go unnoticed.
     entry.async_on_unload(entry.add_update_listener(_async_reload))
@@ -67,12 +78,16 @@ async def async_setup_entry(hass: HomeAssistant, entry: AgeGenderConfigEntry) ->
     try:
         engine = await worker.async_load()
     except (ArtefactError, PluginError) as error:
+        if isinstance(error, ArtefactError):
+            report_model(hass, entry, str(error))
         raise ConfigEntryError(
             translation_domain=DOMAIN,
             translation_key="engine_unusable",
             translation_placeholders={"error": str(error)},
         ) from error
-    _report_rejected(hass, engine.rejected)
+    report_model(hass, entry, None)
+    report_rejected(hass, entry, engine)
+    keep_cameras(hass, entry)
     LOGGER.log(
         WARNING if engine.rejected else DEBUG,
         "The networks run on %s%s",
@@ -100,8 +115,8 @@ async def async_setup_entry(hass: HomeAssistant, entry: AgeGenderConfigEntry) ->
             worker=worker,
             watch=Watch(
                 engine,
-                WatchSettings(min_face_size=camera.data[CONF_MIN_FACE_SIZE]),
-                kept.pop((camera.subentry_id, camera.data[CONF_CAMERA]), None),
+                watch_settings(camera.data),
+                kept.pop((camera.subentry_id, camera.unique_id), None),
             ),
             mode=mode,
             census=censuses[camera.subentry_id],
@@ -116,7 +131,8 @@ async def async_setup_entry(hass: HomeAssistant, entry: AgeGenderConfigEntry) ->
     if not await store.async_save():
         for coordinator in coordinators.values():
             coordinator.hide_unsaved()
-    entry.runtime_data = RuntimeData(engine, mode, coordinators)
+    entry.runtime_data = RuntimeData(engine, mode, coordinators, worker.load)
+    _drop_units(hass, entry)
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
 
     @callback
@@ -131,14 +147,15 @@ async def async_setup_entry(hass: HomeAssistant, entry: AgeGenderConfigEntry) ->
         change = event.data
         if change["action"] != "update" or "entity_id" not in change["changes"]:
             return
-        for camera in cameras:
-            if camera.data[CONF_CAMERA] == change["changes"]["entity_id"]:
-                hass.config_entries.async_update_subentry(
-                    entry,
-                    camera,
-                    data={**camera.data, CONF_CAMERA: change["entity_id"]},
-                    unique_id=change["entity_id"],
-                )
+        before, after = change["changes"]["entity_id"], change["entity_id"]
+        for camera in tuple(cameras):
+            renamed = {name: after for name in FOLLOWED if camera.data.get(name) == before}
+            if not renamed:
+                continue
+            data = {**camera.data, **renamed}
+            hass.config_entries.async_update_subentry(
+                entry, camera, data=data, unique_id=unique_id(hass, data[CONF_CAMERA])
+            )
 
     # Cameras of other integrations may be set up after us: asking them earlier would
     # log an outage at every start of Home Assistant.
@@ -146,11 +163,19 @@ async def async_setup_entry(hass: HomeAssistant, entry: AgeGenderConfigEntry) ->
     entry.async_on_unload(
         async_track_entity_registry_updated_event(
             hass,
-            [camera.data[CONF_CAMERA] for camera in cameras],
+            {camera.data[name] for camera in cameras for name in FOLLOWED if name in camera.data},
             rename,
         )
     )
     return True
+
+
+@callback
+def _find_cameras(hass: HomeAssistant, entry: AgeGenderConfigEntry) -> None:
+    """Take up the entity ids of cameras that were renamed while the entry was not loaded."""
+    for camera in tuple(entry.subentries.values()):
+        data = {**camera.data, CONF_CAMERA: camera_entity(hass, camera)}
+        hass.config_entries.async_update_subentry(entry, camera, data=data)
 
 
 async def async_unload_entry(hass: HomeAssistant, entry: AgeGenderConfigEntry) -> bool:
@@ -164,7 +189,7 @@ async def async_unload_entry(hass: HomeAssistant, entry: AgeGenderConfigEntry) -
 def _keep_trackers(hass: HomeAssistant, cameras: Iterable[CameraCoordinator]) -> None:
     """Keep, for a moment and in memory, who is in view: a reload counts nobody twice."""
     hass.data[KEPT_TRACKERS] = kept = {
-        (camera.subentry.subentry_id, camera.name): camera.tracker for camera in cameras
+        (camera.subentry.subentry_id, camera.camera_id): camera.tracker for camera in cameras
     }
 
     @callback
@@ -176,7 +201,7 @@ def _keep_trackers(hass: HomeAssistant, cameras: Iterable[CameraCoordinator]) ->
 
 async def async_remove_entry(hass: HomeAssistant, entry: AgeGenderConfigEntry) -> None:
     """Leave nothing behind."""
-    _report_rejected(hass, {})
+    withdraw_all(hass)
     await TotalsStore(hass, entry.entry_id).async_remove()
 
 
@@ -187,25 +212,38 @@ async def async_migrate_entry(hass: HomeAssistant, entry: AgeGenderConfigEntry) 
         hass.config_entries.async_update_entry(
             entry, data={**entry.data, CONF_PRIVACY: PRIVACY_HOME}, minor_version=2
         )
+    if entry.version == 1 and entry.minor_version < 3:
+        # Cameras were watched whole and always, and known by their entity ids.
+        for camera in tuple(entry.subentries.values()):
+            hass.config_entries.async_update_subentry(
+                entry,
+                camera,
+                data={
+                    CONF_MOTION_SECONDS: DEFAULT_MOTION_SECONDS,
+                    CONF_REGION: list(DEFAULT_REGION),
+                    CONF_SENSITIVITY: DEFAULT_SENSITIVITY,
+                    **camera.data,
+                },
+                unique_id=unique_id(hass, camera.data[CONF_CAMERA]),
+            )
+        hass.config_entries.async_update_entry(entry, minor_version=3)
     return entry.version == 1
 
 
-def _report_rejected(hass: HomeAssistant, rejected: Mapping[str, str]) -> None:
-    """Tell in the repairs which accelerators are here and not used."""
-    issues = {f"accelerator_rejected_{name}": name for name in rejected}
-    for domain, issue in tuple(ir.async_get(hass).issues):
-        if domain == DOMAIN and issue.startswith("accelerator_rejected_") and issue not in issues:
-            ir.async_delete_issue(hass, DOMAIN, issue)
-    for issue, name in issues.items():
-        ir.async_create_issue(
-            hass,
-            DOMAIN,
-            issue,
-            is_fixable=False,
-            severity=ir.IssueSeverity.WARNING,
-            translation_key="accelerator_rejected",
-            translation_placeholders={"name": name, "reason": rejected[name]},
-        )
+@callback
+def _drop_units(hass: HomeAssistant, entry: AgeGenderConfigEntry) -> None:
+    """Let the statistics of counts go on that had a unit in 0.1.0; they would end with it."""
+    if "recorder" not in hass.config.components:
+        return
+    from homeassistant.components.recorder.statistics import (  # noqa: PLC0415  may be missing
+        async_update_statistics_metadata,
+    )
+
+    for entity in er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id):
+        if entity.unit_of_measurement and entity.translation_key in COUNTS.main | COUNTS.others:
+            async_update_statistics_metadata(
+                hass, entity.entity_id, new_unit_class=None, new_unit_of_measurement=None
+            )
 
 
 async def _async_reload(hass: HomeAssistant, entry: AgeGenderConfigEntry) -> None:

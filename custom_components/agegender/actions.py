@@ -12,9 +12,12 @@ from homeassistant.core import (
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers.update_coordinator import UpdateFailed
 
 from .const import DOMAIN
 from .coordinator import AgeGenderConfigEntry, CameraCoordinator
+from .vision.census import Counts
+from .vision.frame import FrameError
 from .vision.privacy import Home
 
 SCAN = "scan"
@@ -55,22 +58,31 @@ async def _async_scan(call: ServiceCall) -> ServiceResponse:
             translation_key="scan_in_public",
             translation_placeholders={"camera": camera.subentry.title},
         )
-    await camera.async_refresh()
-    counts = camera.data.shown.current if camera.last_update_success else None
+    counts, error = await _async_counts(camera)
     if counts is None:
         raise HomeAssistantError(
             translation_domain=DOMAIN,
             translation_key="scan_failed",
-            translation_placeholders={
-                "camera": camera.subentry.title,
-                "error": str(camera.last_exception),
-            },
+            translation_placeholders={"camera": camera.subentry.title, "error": str(error)},
         )
     return {
         "people": counts.people,
         "by_age_band": {**counts.by_band},
         "by_gender": {**counts.by_gender},
     }
+
+
+async def _async_counts(camera: CameraCoordinator) -> tuple[Counts | None, BaseException | None]:
+    """Return who is in view right now, or what went wrong."""
+    if not camera.resting:
+        await camera.async_refresh()
+        if not camera.last_update_success:
+            return None, camera.last_exception
+        return camera.data.shown.current, None
+    try:
+        return await camera.async_examine(), None
+    except (UpdateFailed, FrameError) as error:
+        return None, error
 
 
 async def _async_reset_totals(call: ServiceCall) -> None:

@@ -9,11 +9,13 @@ from homeassistant.config_entries import (
     ConfigEntry,
     ConfigFlow,
     ConfigFlowResult,
+    ConfigSubentry,
     ConfigSubentryFlow,
     SubentryFlowResult,
 )
-from homeassistant.const import UnitOfTime
+from homeassistant.const import PERCENTAGE, Platform, UnitOfTime
 from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.selector import (
     BooleanSelector,
     EntitySelector,
@@ -26,6 +28,7 @@ from homeassistant.helpers.selector import (
     SelectSelectorMode,
     TextSelector,
 )
+from homeassistant.helpers.translation import async_get_translations
 
 from .const import (
     CONF_ACKNOWLEDGED,
@@ -35,28 +38,40 @@ from .const import (
     CONF_INTERVAL,
     CONF_MIN_FACE_SIZE,
     CONF_MODEL,
+    CONF_MOTION_SECONDS,
+    CONF_MOTION_SENSOR,
     CONF_NOISE,
     CONF_PRIVACY,
+    CONF_REGION,
     CONF_RUNTIME,
+    CONF_SENSITIVITY,
     CONF_WINDOW,
     DEFAULT_AGE_BANDS,
     DEFAULT_CROWD,
     DEFAULT_INTERVAL,
     DEFAULT_MIN_FACE_SIZE,
+    DEFAULT_MOTION_SECONDS,
     DEFAULT_NOISE,
+    DEFAULT_REGION,
     DEFAULT_RUNTIME,
+    DEFAULT_SENSITIVITY,
     DEFAULT_WINDOW,
     DOMAIN,
+    LONGEST_INTERVAL,
     NOISE,
     PRIVACY_HOME,
     PRIVACY_PUBLIC,
+    SENSITIVITY,
     SUBENTRY_CAMERA,
 )
 from .privacy import privacy_mode
+from .subentry import camera_entity, unique_id, watch_settings
+from .trial import async_try
 from .vision.artefact import ArtefactError
 from .vision.census import PRESETS, AgeBands
 from .vision.engine import Engine
 from .vision.plugins import PluginError
+from .vision.region import Region
 from .vision.runtime import choice
 from .worker import Worker
 
@@ -110,17 +125,58 @@ PUBLIC_SCHEMA = vol.Schema(
 NOTICE_SCHEMA = ENGINE_SCHEMA.extend(
     {vol.Required(CONF_ACKNOWLEDGED, default=False): BooleanSelector()}
 )
+NOTICE_AGAIN_SCHEMA = ENGINE_SCHEMA.extend(
+    {vol.Required(CONF_ACKNOWLEDGED, default=True): BooleanSelector()}
+)
+REGION_SIDES = ("region_left", "region_top", "region_right", "region_bottom")
+"""The region in the form, in percent of the picture."""
+GRID = (
+    "top_left",
+    "top",
+    "top_right",
+    "left",
+    "centre",
+    "right",
+    "bottom_left",
+    "bottom",
+    "bottom_right",
+)
+TOLERANCE = 0.005
+"""Shares of a ninth of the picture that are as good as nothing."""
 CAMERA_SCHEMA = vol.Schema(
     {
         vol.Required(CONF_CAMERA): EntitySelector(EntitySelectorConfig(domain=CAMERA_DOMAIN)),
         vol.Required(CONF_INTERVAL, default=DEFAULT_INTERVAL): NumberSelector(
             NumberSelectorConfig(
                 min=1,
+                max=LONGEST_INTERVAL,
+                mode=NumberSelectorMode.BOX,
+                unit_of_measurement=UnitOfTime.SECONDS,
+            )
+        ),
+        vol.Optional(CONF_MOTION_SENSOR): EntitySelector(
+            EntitySelectorConfig(domain=Platform.BINARY_SENSOR)
+        ),
+        vol.Required(CONF_MOTION_SECONDS, default=DEFAULT_MOTION_SECONDS): NumberSelector(
+            NumberSelectorConfig(
+                min=0,
                 max=3600,
                 mode=NumberSelectorMode.BOX,
                 unit_of_measurement=UnitOfTime.SECONDS,
             )
         ),
+        **{
+            vol.Required(side, default=100 * default): NumberSelector(
+                NumberSelectorConfig(
+                    min=0,
+                    max=100,
+                    step=0.1,
+                    mode=NumberSelectorMode.BOX,
+                    unit_of_measurement=PERCENTAGE,
+                )
+            )
+            for side, default in zip(REGION_SIDES, DEFAULT_REGION, strict=True)
+        },
         vol.Required(CONF_MIN_FACE_SIZE, default=DEFAULT_MIN_FACE_SIZE): vol.All(
             NumberSelector(
                 NumberSelectorConfig(
@@ -131,6 +187,9 @@ CAMERA_SCHEMA = vol.Schema(
                 )
             ),
             vol.Coerce(int),
+        ),
+        vol.Required(CONF_SENSITIVITY, default=DEFAULT_SENSITIVITY): SelectSelector(
+            SelectSelectorConfig(options=list(SENSITIVITY), translation_key=CONF_SENSITIVITY)
         ),
     }
 )
@@ -149,7 +208,7 @@ class AgeGenderConfigFlow(ConfigFlow, domain=DOMAIN):
     """Set up the engine: what may be seen, age bands, runtime and model."""
 
     VERSION = 1
-    MINOR_VERSION = 2
+    MINOR_VERSION = 3
 
     def __init__(self) -> None:
         """Start with nothing entered."""
@@ -173,8 +232,8 @@ class AgeGenderConfigFlow(ConfigFlow, domain=DOMAIN):
     async def async_step_reconfigure(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Change the engine; cameras and their devices stay."""
-        return await self._async_step_engine("reconfigure", ENGINE_SCHEMA, user_input)
+        """Show the notice again and change the engine; cameras and their devices stay."""
+        return await self._async_step_engine("reconfigure", NOTICE_AGAIN_SCHEMA, user_input)
 
     async def _async_step_engine(
         self, step: str, schema: vol.Schema, user_input: dict[str, Any] | None
@@ -269,38 +328,123 @@ class AgeGenderConfigFlow(ConfigFlow, domain=DOMAIN):
 
 
 class CameraSubentryFlow(ConfigSubentryFlow):
-    """Add a camera, or change one."""
+    """Add a camera, or change one; either way, what it sees is shown before it is saved."""
+
+    def __init__(self) -> None:
+        """Start with nothing entered."""
+        self._answers: dict[str, Any] = {}
 
     async def async_step_user(self, user_input: dict[str, Any] | None = None) -> SubentryFlowResult:
         """Choose the camera and how it is watched."""
-        entry = self._get_entry()
-        current = self._get_reconfigure_subentry() if self.source == SOURCE_RECONFIGURE else None
+        if user_input is None:
+            current = self._current()
+            return self._form(_as_answers(current.data) if current else {})
+        registry = er.async_get(self.hass)
+        camera = er.async_resolve_entity_id(registry, user_input[CONF_CAMERA])
+        self._answers = {**user_input, CONF_CAMERA: camera}
+        if any(
+            camera_entity(self.hass, other) == camera and other is not self._current()
+            for other in self._get_entry().subentries.values()
+        ):
+            return self.async_abort(reason="already_configured")
         errors: dict[str, str] = {}
-        if user_input is not None:
-            camera = user_input[CONF_CAMERA]
-            if any(
-                other.unique_id == camera and other is not current
-                for other in entry.subentries.values()
-            ):
-                return self.async_abort(reason="already_configured")
-            if (state := self.hass.states.get(camera)) is None:
-                errors[CONF_CAMERA] = "camera_not_found"
-            elif current is None:
-                return self.async_create_entry(title=state.name, data=user_input, unique_id=camera)
-            else:
-                return self.async_update_and_abort(
-                    entry,
-                    current,
-                    title=current.title if current.unique_id == camera else state.name,
-                    data=user_input,
-                    unique_id=camera,
-                )
-        return self.async_show_form(
-            step_id="user" if current is None else "reconfigure",
-            data_schema=self.add_suggested_values_to_schema(
-                CAMERA_SCHEMA, user_input or (current.data if current else None)
-            ),
-            errors=errors,
-        )
+        if camera is None or self.hass.states.get(camera) is None:
+            errors[CONF_CAMERA] = "camera_not_found"
+        sensor = user_input.get(CONF_MOTION_SENSOR)
+        if sensor is not None and self.hass.states.get(sensor) is None:
+            errors[CONF_MOTION_SENSOR] = "sensor_not_found"
+        try:
+            watch_settings(_as_data(user_input))
+        except ValueError:
+            errors["base"] = "region_invalid"
+        return self._form(user_input, errors) if errors else await self.async_step_look_again()
 
     async_step_reconfigure = async_step_user
+
+    async def async_step_look_again(self, _: dict[str, Any] | None = None) -> SubentryFlowResult:
+        """Look at a frame and tell what is in it."""
+        data = _as_data(self._answers)
+        settings = watch_settings(data)
+        told = await _async_grid(self.hass, settings.region)
+        try:
+            trial = await async_try(self.hass, self._get_entry(), data[CONF_CAMERA], settings)
+        except Exception as error:  # noqa: BLE001  cameras come from any integration
+            return self._menu("trial_failed", {**told, "error": str(error)})
+        told |= {"width": str(trial.width), "height": str(trial.height)}
+        if trial.faces is None or trial.milliseconds is None:
+            return self._menu("trial_public", told)
+        told |= {"faces": str(trial.faces), "milliseconds": f"{trial.milliseconds:.0f}"}
+        return self._menu("trial", told)
+
+    # Home Assistant wants a step for each menu it shows.
+    async_step_trial = async_step_trial_public = async_step_trial_failed = async_step_look_again
+
+    async def async_step_change(self, _: dict[str, Any] | None = None) -> SubentryFlowResult:
+        """Go back to what was entered."""
+        return self._form(self._answers)
+
+    async def async_step_save(self, _: dict[str, Any] | None = None) -> SubentryFlowResult:
+        """Save the camera."""
+        data, current = _as_data(self._answers), self._current()
+        camera = data[CONF_CAMERA]
+        state = self.hass.states.get(camera)
+        title = state.name if state else camera
+        if current is None:
+            return self.async_create_entry(
+                title=title, data=data, unique_id=unique_id(self.hass, camera)
+            )
+        return self.async_update_and_abort(
+            self._get_entry(),
+            current,
+            title=current.title if camera_entity(self.hass, current) == camera else title,
+            data=data,
+            unique_id=unique_id(self.hass, camera),
+        )
+
+    def _current(self) -> ConfigSubentry | None:
+        """Return the subentry that is reconfigured; None for a new one."""
+        return self._get_reconfigure_subentry() if self.source == SOURCE_RECONFIGURE else None
+
+    def _form(
+        self, answers: Mapping[str, Any], errors: dict[str, str] | None = None
+    ) -> SubentryFlowResult:
+        return self.async_show_form(
+            step_id="user" if self._current() is None else "reconfigure",
+            data_schema=self.add_suggested_values_to_schema(CAMERA_SCHEMA, answers),
+            errors=errors or {},
+        )
+
+    def _menu(self, step: str, told: dict[str, str]) -> SubentryFlowResult:
+        return self.async_show_menu(
+            step_id=step,
+            menu_options=["save", "look_again", "change"],
+            description_placeholders=told,
+        )
+
+
+def _as_data(answers: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is stored of the answers to the form: the region as fractions."""
+    data = {name: value for name, value in answers.items() if name not in REGION_SIDES}
+    return {**data, CONF_REGION: [answers[side] / 100 for side in REGION_SIDES]}
+
+
+def _as_answers(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the answers that data come from."""
+    answers = {name: value for name, value in data.items() if name != CONF_REGION}
+    sides = zip(REGION_SIDES, data[CONF_REGION], strict=True)
+    return answers | {side: round(100 * fraction, 1) for side, fraction in sides}
+
+
+async def _async_grid(hass: HomeAssistant, region: Region) -> dict[str, str]:
+    """Return which ninths of the picture a region covers, in words."""
+    words = await async_get_translations(hass, hass.config.language, "selector", {DOMAIN})
+    covered = [share for row in region.coverage(3) for share in row]
+    cells = [
+        (words[f"component.{DOMAIN}.selector.region_cell.options.{name}"], share)
+        for name, share in zip(GRID, covered, strict=True)
+    ]
+    return {
+        "whole": ", ".join(word for word, share in cells if share > 1 - TOLERANCE) or "-",
+        "part": ", ".join(word for word, share in cells if TOLERANCE < share <= 1 - TOLERANCE)
+        or "-",
+    }

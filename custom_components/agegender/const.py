@@ -32,11 +32,21 @@ CONF_INTERVAL: Final = "interval"
 """Seconds between two frames."""
 CONF_MIN_FACE_SIZE: Final = "min_face_size"
 """Smallest face to look for, in pixels of a frame at most 1280 wide and high."""
+CONF_MOTION_SENSOR: Final = "motion_sensor"
+"""Entity id of a binary sensor: frames are taken while it is not off; absent for always."""
+CONF_MOTION_SECONDS: Final = "motion_seconds"
+"""So long frames are still taken after that sensor turned off."""
+CONF_REGION: Final = "region"
+"""The part of the picture that is looked at: left, top, right, bottom, from 0 to 1."""
+CONF_SENSITIVITY: Final = "sensitivity"
+"""How much has to change for a frame to be looked at, a key of SENSITIVITY."""
 
 PRIVACY_HOME: Final = "home"
 PRIVACY_PUBLIC: Final = "public"
 NOISE: Final = {"off": None, "light": 3.0, "strong": 1.0}
 """Epsilon of the noise, by what it is called in the user interface."""
+SENSITIVITY: Final = {"low": 12.0, "medium": 6.0, "high": 3.0, "always": 0.0}
+"""Grey levels that a frame has to differ by, by what that is called in the user interface."""
 
 DEFAULT_AGE_BANDS: Final = "household"
 DEFAULT_RUNTIME: Final = "auto"
@@ -45,6 +55,12 @@ DEFAULT_CROWD: Final = 5
 DEFAULT_NOISE: Final = "off"
 DEFAULT_INTERVAL: Final = 1
 DEFAULT_MIN_FACE_SIZE: Final = 40
+DEFAULT_MOTION_SECONDS: Final = 30
+DEFAULT_REGION: Final = (0.0, 0.0, 1.0, 1.0)
+DEFAULT_SENSITIVITY: Final = "medium"
+
+LONGEST_INTERVAL: Final = 3600
+"""Seconds between two frames at most."""
 
 FRAME_TIMEOUT: Final = 10
 """Seconds a camera may take to deliver a frame."""

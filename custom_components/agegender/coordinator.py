@@ -2,26 +2,54 @@
 
 import asyncio
 import logging
+from collections import deque
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from enum import StrEnum
+from functools import partial
 from typing import override
 
 from homeassistant.components.camera import async_get_image
 from homeassistant.config_entries import ConfigEntry, ConfigSubentry
-from homeassistant.core import HomeAssistant, callback
-from homeassistant.helpers.event import async_track_time_change
+from homeassistant.const import STATE_OFF
+from homeassistant.core import (
+    CALLBACK_TYPE,
+    Event,
+    EventStateChangedData,
+    HomeAssistant,
+    State,
+    callback,
+)
+from homeassistant.helpers.event import (
+    async_call_later,
+    async_track_state_change_event,
+    async_track_time_change,
+)
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
 from homeassistant.util import dt as dt_util
 
-from .const import CONF_CAMERA, CONF_INTERVAL, DOMAIN, FRAME_TIMEOUT, LOGGER
+from .const import (
+    CONF_INTERVAL,
+    CONF_MOTION_SECONDS,
+    CONF_MOTION_SENSOR,
+    DOMAIN,
+    FRAME_TIMEOUT,
+    LOGGER,
+)
+from .issues import report_camera, report_overload, report_rejected
+from .load import Load
 from .store import TotalsStore
-from .vision.census import Census, children_present
+from .subentry import camera_entity
+from .vision.census import Census, Counts, children_present, count
 from .vision.engine import Engine
+from .vision.evidence import UNJUDGED
 from .vision.frame import FrameError
 from .vision.privacy import Home, Mode, Publication
 from .vision.tracker import Tracker
 from .vision.watch import Watch
 from .worker import Look, Worker
+
+_RECENT = 20  # frames that the number per minute is averaged over
 
 PUBLIC_LOGGER = LOGGER.getChild("public")
 PUBLIC_LOGGER.setLevel(logging.INFO)
@@ -40,11 +68,14 @@ class Live:
         When the camera delivered the frame, in UTC.
     processing_ms
         Milliseconds from the encoded frame to the people in it.
+    frames_per_minute
+        So many were analysed lately; None for the first frame.
     """
 
     children: bool
     taken: datetime
     processing_ms: float
+    frames_per_minute: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +106,25 @@ class RuntimeData:
         What may be seen.
     cameras
         One coordinator per camera, by the id of its subentry.
+    load
+        How busy they keep the worker.
     """
 
     engine: Engine
     mode: Mode
     cameras: dict[str, CameraCoordinator]
+    load: Load
+
+
+class Status(StrEnum):
+    """What a camera is doing."""
+
+    STARTING = "starting"
+    COUNTING = "counting"
+    OVERLOADED = "overloaded"
+    PAUSED = "paused"
+    WAITING = "waiting"
+    NO_FRAME = "no_frame"
 
 
 type AgeGenderConfigEntry = ConfigEntry[RuntimeData]
@@ -127,17 +172,23 @@ class CameraCoordinator(DataUpdateCoordinator[Reading]):
     ) -> None:
         """Create the coordinator; it stays idle until it is started."""
         self.subentry = subentry
+        self.camera_id = subentry.unique_id  # the subentry may get another camera
         self.census = census
+        self.paused = False
+        self._still = False
+        self._stop_waiting: CALLBACK_TYPE | None = None
         self._worker = worker
         self._watch = watch
         self._mode = mode
         self._store = store
         self._shown = mode.publish(census, None)
+        self._frames = deque[datetime](maxlen=_RECENT)
+        self._started = False
         super().__init__(
             hass,
             LOGGER if isinstance(mode, Home) else PUBLIC_LOGGER,
             config_entry=entry,
-            name=subentry.data[CONF_CAMERA],
+            name=camera_entity(hass, subentry),
             # In public not even when a frame was analysed is told.
             always_update=False,
         )
@@ -149,21 +200,134 @@ class CameraCoordinator(DataUpdateCoordinator[Reading]):
 
     async def async_start(self) -> None:
         """Take the first frame and go on at the camera's interval."""
-        self.update_interval = timedelta(seconds=self.subentry.data[CONF_INTERVAL])
+        self._started = True
         # Time alone ends windows and days, also while the camera delivers nothing.
         self.config_entry.async_on_unload(
             async_track_time_change(self.hass, self._async_tick, second=0)
         )
-        await self.async_refresh()
+        if sensor := self.subentry.data.get(CONF_MOTION_SENSOR):
+            self.config_entry.async_on_unload(self._wait_no_more)
+            self.config_entry.async_on_unload(
+                async_track_state_change_event(self.hass, sensor, self._motion_changed)
+            )
+            # The start is as good as motion: the camera shows that it delivers.
+            self._follow_motion(self.hass.states.get(sensor))
+        if not self.paused:
+            await self.async_refresh()
+
+    @callback
+    def _motion_changed(self, event: Event[EventStateChangedData]) -> None:
+        old, new = event.data["old_state"], event.data["new_state"]
+        if old is None or new is None or old.state != new.state:
+            self._follow_motion(new)
+
+    @callback
+    def _follow_motion(self, sensor: State | None) -> None:
+        """Look at once, or no more in a while; a sensor that cannot tell stops nothing."""
+        self._wait_no_more()
+        if sensor and sensor.state == STATE_OFF:
+            self._stop_waiting = async_call_later(
+                self.hass, self.subentry.data[CONF_MOTION_SECONDS], self._async_settle
+            )
+        elif self._still:
+            self._still = False
+            self._go_on()
+
+    @callback
+    def _wait_no_more(self) -> None:
+        if self._stop_waiting:
+            self._stop_waiting()
+            self._stop_waiting = None
+
+    async def _async_settle(self, _: datetime) -> None:
+        """Rest until the motion sensor turns on."""
+        self._stop_waiting = None
+        self._still = True
+        await self._async_stop()
+
+    @property
+    def resting(self) -> bool:
+        """Whether no frames are wanted: somebody paused the camera, or nothing moves."""
+        return self.paused or self._still
+
+    async def async_pause(self) -> None:
+        """Ask for no more frames; nobody is in view then, and who has not voted yet votes."""
+        self.paused = True
+        await self._async_stop()
+
+    async def _async_stop(self) -> None:
+        self.update_interval = None
+        self._unschedule_refresh()
+        self._rest()
+        scene = await self._worker.async_take_turn(self._watch.finish)
+        self._advance(self._mode.advance(self.census, scene.counted, dt_util.now()))
+        # An outage does not end because nothing moves.
+        if self.paused or (self._still and self.last_update_success):
+            self.async_set_updated_data(self._resting())
+
+    @callback
+    def resume(self) -> None:
+        """Ask for frames again, at once."""
+        self.paused = False
+        self._go_on()
+
+    @callback
+    def _go_on(self) -> None:
+        if self._started and not self.paused:
+            self.config_entry.async_create_background_task(
+                self.hass, self.async_refresh(), f"{self.name} first frame after a rest"
+            )
+
+    @property
+    def status(self) -> Status:
+        """What the camera is doing; in public, nothing that depends on who is there."""
+        if self.paused:
+            return Status.PAUSED
+        if not self.last_update_success:
+            return Status.NO_FRAME
+        reading: Reading | None = self.data  # None before the first good frame
+        if reading is None:
+            return Status.STARTING
+        if isinstance(self._mode, Home) and self._still:
+            return Status.WAITING
+        if isinstance(self._mode, Home) and self._worker.load.overloaded:
+            return Status.OVERLOADED
+        return Status.COUNTING
 
     @override
     async def _async_update_data(self) -> Reading:
         try:
-            look = await self._worker.async_look(self._watch, await self._async_frame())
+            reading = await self._async_read()
+        except UpdateFailed:
+            self._rest()
+            # Meanwhile nobody wants a frame any more.
+            if self.paused:
+                return self._resting()
+            report_camera(self.hass, self.config_entry, self.subentry, delivers=False)
+            if not self._still:
+                self._plan()
+            raise
+        if self.resting:
+            return self._resting()
+        report_camera(self.hass, self.config_entry, self.subentry, delivers=True)
+        self._plan()
+        return reading
+
+    async def _async_read(self) -> Reading:
+        """Fetch a frame and have it analysed, unless none is wanted."""
+        try:
+            looking = None
+            if not self.resting:
+                frame = await self._async_frame()
+                # A pause may have begun while the camera took its time.
+                if not self.resting:
+                    looking = self._worker.async_look(self._watch, frame)
+                del frame
+            look = await looking if looking else None
         except FrameError as error:
             reason = str(error)
         else:
-            # Without a look this frame was counted with another request's.
+            # Without a look this frame was counted with another request's, or not wanted.
             return self._reading(look) if look else self.data
         # Not raised inside the handler: the coordinator keeps this exception, which
         # would keep the other, whose traceback keeps the frame.
@@ -171,7 +335,8 @@ class CameraCoordinator(DataUpdateCoordinator[Reading]):
 
     async def _async_frame(self) -> bytes:
         try:
-            image = await async_get_image(self.hass, self.name, timeout=FRAME_TIMEOUT)
+            camera = camera_entity(self.hass, self.subentry)
+            image = await async_get_image(self.hass, camera, timeout=FRAME_TIMEOUT)
         # Cameras come from any integration and fail in any way; whatever it is, it is
         # the camera that is unavailable.
         except Exception as error:
@@ -191,13 +356,97 @@ class CameraCoordinator(DataUpdateCoordinator[Reading]):
 
     def _reading(self, look: Look) -> Reading:
         present = look.scene.present
+        self._note(look)
         self._advance(self._mode.advance(self.census, look.scene.counted, dt_util.now()))
         if isinstance(self._mode, Home):
             self._shown = self._mode.publish(self.census, present)
-            live = Live(children_present(present), look.taken, look.processing_ms)
+            live = Live(
+                children_present(present),
+                look.taken,
+                look.processing_ms,
+                self._frames_per_minute(),
+            )
             return Reading(self._shown, live)
         # Shown by a frame, a window would tell by the moment how long the frame took.
         return Reading(self._shown, None)
+
+    def _resting(self) -> Reading:
+        """Return what is shown while no frames are wanted."""
+        if not isinstance(self._mode, Home):
+            return Reading(self._shown, None)
+        # Where nothing moves is nobody; of a paused camera that is not known.
+        self._shown = self._mode.publish(self.census, None if self.paused else ())
+        last: Reading | None = self.data  # None before the first good frame
+        if self.paused or last is None or last.live is None:
+            return Reading(self._shown, None)
+        return Reading(self._shown, replace(last.live, children=False, frames_per_minute=None))
+
+    def _rest(self) -> None:
+        """Take no part in the load while there are no frames."""
+        self._frames.clear()
+        load, now = self._worker.load, dt_util.utcnow()
+        overloaded = load.overloaded
+        load.drop(self.subentry.subentry_id, now)
+        self._tell_load(overloaded, now)
+
+    def _note(self, look: Look) -> None:
+        """Take in what a frame took, and tell what of it somebody has to know."""
+        load, overloaded = self._worker.load, self._worker.load.overloaded
+        self._frames.append(look.taken)
+        load.add(
+            self.subentry.subentry_id,
+            look.processing_ms / 1000,
+            self.subentry.data[CONF_INTERVAL],
+            look.taken,
+        )
+        engine = self.config_entry.runtime_data.engine
+        if engine.rejected:
+            for name in report_rejected(self.hass, self.config_entry, engine):
+                LOGGER.warning(
+                    "%s is not used any more: %s; the networks run on %s",
+                    name,
+                    engine.rejected[name],
+                    engine.runtime_name,
+                )
+        self._tell_load(overloaded, look.taken)
+
+    def _tell_load(self, overloaded: bool, now: datetime) -> None:
+        """Tell that an overload began, lasts or is over, given whether there was one before."""
+        # In public not even this: with faces, a frame takes longer.
+        if not isinstance(self._mode, Home):
+            return
+        load = self._worker.load
+        report_overload(self.hass, self.config_entry, load, now)
+        if load.overloaded and not overloaded:
+            LOGGER.warning(
+                "The cameras need %.0f %% of the time there is: frames are taken less often",
+                100 * load.figure,
+            )
+        elif overloaded and not load.overloaded:
+            LOGGER.info("There is time for every frame again")
+
+    def _plan(self) -> None:
+        """Have the next frame taken when the worker will have time for it."""
+        seconds = self.subentry.data[CONF_INTERVAL] * self._worker.load.stretch
+        self.update_interval = timedelta(seconds=seconds)
+
+    def _frames_per_minute(self) -> float | None:
+        seconds = (self._frames[-1] - self._frames[0]).total_seconds()
+        return 60 * (len(self._frames) - 1) / seconds if seconds > 0 else None
+
+    async def async_examine(self) -> Counts:
+        """Count the faces of one frame by itself: nobody is followed, and no total changes.
+
+        Raises
+        ------
+        UpdateFailed
+            The camera delivers nothing.
+        FrameError
+            The frame cannot be decoded.
+        """
+        job = partial(self._watch.examine, await self._async_frame())
+        faces = await self._worker.async_take_turn(job)
+        return count((face.estimate or UNJUDGED for face in faces), self.census.bands)
 
     async def async_reset(self) -> None:
         """Begin today's totals anew."""

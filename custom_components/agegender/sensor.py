@@ -15,7 +15,7 @@ from homeassistant.const import EntityCategory, Platform, UnitOfTime
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .coordinator import AgeGenderConfigEntry, CameraCoordinator, Live, Reading
+from .coordinator import AgeGenderConfigEntry, CameraCoordinator, Live, Reading, Status
 from .entity import AgeGenderEntity, add_entities
 from .vision.census import (
     GENDERS,
@@ -166,6 +166,15 @@ def home_sensors(bands: AgeBands) -> Iterator[AgeGenderSensorDescription]:
         value_fn=value_of(live, lambda live: live.processing_ms),
     )
     yield AgeGenderSensorDescription(
+        key="frames_per_minute",
+        translation_key="frames_per_minute",
+        entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,
+        state_class=SensorStateClass.MEASUREMENT,
+        suggested_display_precision=0,
+        value_fn=value_of(live, lambda live: live.frames_per_minute),
+    )
+    yield AgeGenderSensorDescription(
         key="last_frame",
         translation_key="last_frame",
         device_class=SensorDeviceClass.TIMESTAMP,
@@ -192,6 +201,15 @@ def public_sensors(bands: AgeBands) -> Iterator[AgeGenderSensorDescription]:
     )
 
 
+STATUS = SensorEntityDescription(
+    key="status",
+    translation_key="status",
+    device_class=SensorDeviceClass.ENUM,
+    entity_category=EntityCategory.DIAGNOSTIC,
+    options=list(Status),
+)
+
+
 async def async_setup_entry(
     hass: HomeAssistant,
     entry: AgeGenderConfigEntry,
@@ -200,9 +218,10 @@ async def async_setup_entry(
     """Set up the sensors of every camera."""
     describe = home_sensors if isinstance(entry.runtime_data.mode, Home) else public_sensors
 
-    def make(coordinator: CameraCoordinator) -> Iterator[AgeGenderSensor]:
+    def make(coordinator: CameraCoordinator) -> Iterator[AgeGenderSensor | StatusSensor]:
         for description in describe(coordinator.census.bands):
             yield AgeGenderSensor(coordinator, description)
+        yield StatusSensor(coordinator, STATUS)
 
     add_entities(hass, entry, Platform.SENSOR, async_add_entities, make)
 
@@ -230,3 +249,19 @@ class AgeGenderSensor(AgeGenderEntity, SensorEntity):
     def extra_state_attributes(self) -> dict[str, Any] | None:
         """Whether the number is not the one that was counted."""
         return {ATTR_NOISE: True} if self.coordinator.data.shown.noisy else None
+
+
+class StatusSensor(AgeGenderEntity, SensorEntity):
+    """What the camera is doing, also while it delivers nothing."""
+
+    @property
+    @override
+    def available(self) -> bool:
+        """Whatever the camera does, there is something to tell."""
+        return True
+
+    @property
+    @override
+    def native_value(self) -> str:
+        """One word of it."""
+        return self.coordinator.status

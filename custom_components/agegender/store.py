@@ -8,12 +8,12 @@ from pathlib import Path
 from homeassistant.config_entries import ConfigSubentry
 from homeassistant.const import EVENT_HOMEASSISTANT_FINAL_WRITE
 from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
-from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.event import async_call_later
 from homeassistant.helpers.storage import STORAGE_DIR
 from homeassistant.util import dt as dt_util
 
 from .const import DOMAIN, LOGGER
+from .issues import report_totals
 from .vision import totals
 from .vision.census import AgeBands, Census
 from .vision.privacy import Mode
@@ -77,16 +77,7 @@ class TotalsStore:
             damage.aside,
             damage.reason,
         )
-        ir.async_create_issue(
-            self._hass,
-            DOMAIN,
-            f"totals_set_aside{damage.aside.suffix}",
-            is_fixable=True,
-            is_persistent=True,
-            severity=ir.IssueSeverity.ERROR,
-            translation_key="totals_set_aside",
-            translation_placeholders={"file": str(damage.aside), "reason": damage.reason},
-        )
+        report_totals(self._hass, damage.aside, damage.reason)
 
     @callback
     def open(self, censuses: Callable[[], Mapping[str, Census]]) -> None:

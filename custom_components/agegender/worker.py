@@ -14,6 +14,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.util import dt as dt_util
 
 from .const import CONF_MODEL, CONF_RUNTIME, DOMAIN
+from .load import Load
 from .vision.engine import Engine
 from .vision.tracker import Scene
 from .vision.watch import Watch
@@ -60,6 +61,8 @@ class Worker:
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=DOMAIN)
         self._turn = asyncio.Lock()  # wakes those who wait in the order they came
         self._waiting: dict[Watch, Callable[[], Look]] = {}
+        self.load = Load()
+        """How much of its time the cameras take; they report it."""
 
     async def async_load(self) -> Engine:
         """Load the model and the face detector, once for all cameras.
@@ -101,6 +104,11 @@ class Worker:
         async with self._turn:
             newest = self._waiting.pop(watch, None)
             return await self._async_call(newest) if newest else None
+
+    async def async_take_turn[T](self, job: Callable[[], T]) -> T:
+        """Run something else that needs the engine or a watch, when its turn comes."""
+        async with self._turn:
+            return await self._async_call(job)
 
     async def async_shutdown(self, *_: object) -> None:
         """Finish the frame in hand and end the thread."""

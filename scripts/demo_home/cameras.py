@@ -157,14 +157,26 @@ async def _subentries(client: Client, entry: str, cameras: dict[str, str]) -> di
     for camera in cameras.values():
         if camera not in present:
             await client.run_flow(
-                "subentries/flow", [entry, "camera"], {"camera": camera, "interval": INTERVAL}
+                "subentries/flow",
+                [entry, "camera"],
+                {"camera": camera, "interval": INTERVAL},
+                {"next_step_id": "save"},
             )
     return await _list_subentries(client, entry)
 
 
 async def _list_subentries(client: Client, entry: str) -> dict[str, str]:
+    """Return the id of each subentry by its camera's entity id."""
     listed = await client.call("config_entries/subentries/list", entry_id=entry)
-    return {subentry["unique_id"]: subentry["subentry_id"] for subentry in listed}
+    # A camera is known by its id in the registry, so that it can be renamed.
+    entities = {
+        entity["id"]: entity["entity_id"]
+        for entity in await client.call("config/entity_registry/list")
+    }
+    return {
+        entities.get(subentry["unique_id"], subentry["unique_id"]): subentry["subentry_id"]
+        for subentry in listed
+    }
 
 
 async def _sensors(client: Client, subentry: str) -> dict[str, str]:

@@ -104,17 +104,18 @@ class Client:
         handler
             The integration, or the entry and the type of subentry.
         forms
-            What the user enters, form by form; those that are not shown are left over.
+            What the user enters, form by form, and chooses in menus, as ``next_step_id``;
+            what is not asked for is left over.
 
         Raises
         ------
         HomeAssistantError
-            If the flow shows a form again, or more of them, or ends without an entry.
+            If the flow shows a form again, or asks for more, or ends without an entry.
         """
         url = f"{self._url}/api/config/config_entries/{kind}"
         step = await _post(self._session, url, {"handler": handler})
         for form in forms:
-            if step["type"] == "form":
+            if step["type"] == ("menu" if "next_step_id" in form else "form"):
                 step = await _post(self._session, f"{url}/{step['flow_id']}", form)
         if step["type"] != "create_entry":
             reason = step.get("reason") or step.get("errors")

@@ -22,7 +22,9 @@ from homeassistant.components.camera.const import DATA_COMPONENT
 from homeassistant.config_entries import ConfigSubentry
 from homeassistant.const import CONF_FILE_PATH, CONF_NAME, STATE_UNAVAILABLE
 from homeassistant.core import HomeAssistant, State
+from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.helpers import device_registry as dr
+from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util, slugify
 from PIL import Image
 import pytest
@@ -39,9 +41,12 @@ from custom_components.agegender.const import (
     CONF_CROWD,
     CONF_INTERVAL,
     CONF_MIN_FACE_SIZE,
+    CONF_MOTION_SECONDS,
     CONF_NOISE,
     CONF_PRIVACY,
+    CONF_REGION,
     CONF_RUNTIME,
+    CONF_SENSITIVITY,
     CONF_WINDOW,
     DOMAIN,
     SUBENTRY_CAMERA,
@@ -129,17 +134,32 @@ class FileCamera:
         return device.id
 
     def states(self) -> dict[str, State]:
-        """The states of all our entities of this camera, by entity name."""
+        """The states of our entities of this camera that need a frame, by entity name."""
         prefix = f"{self.name} "
         return {
             state.name.removeprefix(prefix): state
             for state in self._hass.states.async_all(("sensor", "binary_sensor"))
-            if state.name.startswith(prefix)
+            if state.name.startswith(prefix) and state.name != f"{prefix}Status"
         }
 
     def counts(self) -> dict[str, str]:
         """What our entities of this camera show, by entity name."""
         return {name: state.state for name, state in self.states().items()}
+
+    def status(self) -> str:
+        """What the camera is doing; told whether or not it delivers a frame."""
+        state = self._hass.states.get(self.sensor("Status"))
+        assert state is not None
+        return state.state
+
+    async def pause(self, *, on: bool) -> None:
+        await self._hass.services.async_call(
+            "switch",
+            "turn_on" if on else "turn_off",
+            {"entity_id": f"switch.{self.path.stem}_pause"},
+            blocking=True,
+        )
+        await settle(self._hass)
 
     def available(self) -> bool:
         states = set(self.counts().values())
@@ -213,14 +233,18 @@ async def wilful(hass: HomeAssistant, add_camera: AddCamera) -> WilfulCamera:
     return camera
 
 
-def as_subentry(camera: FileCamera, interval: float = INTERVAL) -> ConfigSubentry:
-    """A camera's subentry as the flow makes it."""
+def as_subentry(camera: FileCamera, interval: float = INTERVAL, **settings: Any) -> ConfigSubentry:
+    """A camera's subentry as the flow makes it, before it is known whether it is registered."""
     return ConfigSubentry(
         data=MappingProxyType(
             {
                 CONF_CAMERA: camera.entity_id,
                 CONF_INTERVAL: interval,
+                CONF_MOTION_SECONDS: 30,
                 CONF_MIN_FACE_SIZE: 40,
+                CONF_REGION: [0.0, 0.0, 1.0, 1.0],
+                CONF_SENSITIVITY: "medium",
+                **settings,
             }
         ),
         subentry_type=SUBENTRY_CAMERA,
@@ -238,13 +262,16 @@ def watch(hass: HomeAssistant) -> Watch:
         engine: Mapping[str, Any] = HOME,
         interval: float = INTERVAL,
         wait: bool = True,
+        **settings: Any,
     ) -> MockConfigEntry:
         entry = MockConfigEntry(
             domain=DOMAIN,
             version=AgeGenderConfigFlow.VERSION,
             minor_version=AgeGenderConfigFlow.MINOR_VERSION,
             data=engine,
-            subentries_data=[as_subentry(camera, interval).as_dict() for camera in cameras],
+            subentries_data=[
+                as_subentry(camera, interval, **settings).as_dict() for camera in cameras
+            ],
         )
         entry.add_to_hass(hass)
         await hass.config_entries.async_setup(entry.entry_id)
@@ -252,6 +279,38 @@ def watch(hass: HomeAssistant) -> Watch:
         return entry
 
     return start
+
+
+type Fix = Callable[..., Awaitable[str | None]]
+
+
+@pytest.fixture
+def fix(hass: HomeAssistant) -> Fix:
+    """Go through the fix flow of a repair issue, as the user interface does.
+
+    Returns the reason that the flow was aborted for, None if it put the issue right.
+    """
+
+    async def go(issue_id: str, choice: str | None = None) -> str | None:
+        assert await async_setup_component(hass, "repairs", {})
+        flows = hass.data["repairs"]["flow_manager"]
+        shown = await flows.async_init(DOMAIN, context={"issue_id": issue_id})
+        if choice is None:
+            assert shown["type"] is FlowResultType.FORM
+            answer: dict[str, str] = {}
+        else:
+            assert shown["type"] is FlowResultType.MENU
+            assert choice in shown["menu_options"]
+            answer = {"next_step_id": choice}
+        assert shown["description_placeholders"]
+        done = await flows.async_configure(shown["flow_id"], answer)
+        await settle(hass)
+        if done["type"] is FlowResultType.ABORT:
+            return str(done["reason"])
+        assert done["type"] is FlowResultType.CREATE_ENTRY
+        return None
+
+    return go
 
 
 async def settle(hass: HomeAssistant) -> None:

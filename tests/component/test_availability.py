@@ -10,7 +10,10 @@ from homeassistant.core import CoreState, HomeAssistant
 from homeassistant.helpers import entity_registry as er
 from PIL import Image
 
+from custom_components.agegender.const import CONF_CAMERA
+
 from .conftest import (
+    NOBODY,
     WOMAN,
     AddCamera,
     FileCamera,
@@ -240,10 +243,39 @@ async def test_a_renamed_camera_is_followed(
     assert camera.available()
     assert other.available()
     assert set(entry.subentries) == ids
-    assert {each.unique_id for each in entry.subentries.values()} == {
+    assert {each.data[CONF_CAMERA] for each in entry.subentries.values()} == {
         "camera.front_door",
         "camera.garden",
     }
+    assert our_log(caplog) == []
+
+
+async def test_a_camera_that_was_renamed_while_nobody_listened_is_found(
+    hass: HomeAssistant,
+    entity_registry: er.EntityRegistry,
+    add_camera: AddCamera,
+    watch: Watch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    camera = await add_camera("hall")
+    entry = await watch(camera)
+    # As the flow does: by what does not change.
+    (subentry,) = entry.subentries.values()
+    known = entity_registry.async_get(camera.entity_id)
+    assert known
+    hass.config_entries.async_update_subentry(entry, subentry, unique_id=known.id)
+    await settle(hass)
+
+    await hass.config_entries.async_unload(entry.entry_id)
+    entity_registry.async_update_entity(camera.entity_id, new_entity_id="camera.front_door")
+    await settle(hass)
+    # Another camera that takes the old name is not the one that was chosen.
+    await add_camera("hall", NOBODY)
+    await hass.config_entries.async_setup(entry.entry_id)
+    await settle(hass)
+
+    assert subentry.data[CONF_CAMERA] == "camera.front_door"
+    assert camera.counts()["People in view"] == "1"
     assert our_log(caplog) == []
 
 

@@ -21,9 +21,13 @@ from custom_components.agegender.const import (
     CONF_INTERVAL,
     CONF_MIN_FACE_SIZE,
     CONF_MODEL,
+    CONF_MOTION_SECONDS,
+    CONF_MOTION_SENSOR,
     CONF_NOISE,
     CONF_PRIVACY,
+    CONF_REGION,
     CONF_RUNTIME,
+    CONF_SENSITIVITY,
     CONF_WINDOW,
     DOMAIN,
     SUBENTRY_CAMERA,
@@ -35,12 +39,14 @@ from .conftest import (
     HOME,
     NOBODY,
     PUBLIC,
+    WOMAN,
     AddCamera,
     Damage,
     FileCamera,
     Watch,
     next_frame,
     settle,
+    side_by_side,
 )
 
 FAIRFACE = ("0-2", "3-9", "10-19", "20-29", "30-39", "40-49", "50-59", "60-69", "70+")
@@ -293,33 +299,48 @@ async def test_a_damaged_model_is_refused_when_reconfiguring(
     assert camera.available()
 
 
-def choice(camera: FileCamera, interval: float = 10, min_face_size: int = 40) -> dict[str, Any]:
-    return {
-        CONF_CAMERA: camera.entity_id,
-        CONF_INTERVAL: interval,
-        CONF_MIN_FACE_SIZE: min_face_size,
-    }
+def choice(camera: FileCamera, **other: Any) -> dict[str, Any]:
+    """What a user enters for a camera."""
+    return {CONF_CAMERA: camera.entity_id, CONF_INTERVAL: 10, CONF_MIN_FACE_SIZE: 40, **other}
+
+
+async def enter(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    camera: dict[str, Any],
+    subentry: ConfigSubentry | None = None,
+) -> Any:
+    """Fill in the form of a new camera, or of one that is changed."""
+    if subentry is None:
+        flow = await hass.config_entries.subentries.async_init(
+            (entry.entry_id, SUBENTRY_CAMERA), context={"source": SOURCE_USER}
+        )
+    else:
+        flow = await entry.start_subentry_reconfigure_flow(hass, subentry.subentry_id)
+    assert flow["type"] is FlowResultType.FORM
+    assert flow["step_id"] == ("reconfigure" if subentry else "user")
+    return await hass.config_entries.subentries.async_configure(flow["flow_id"], camera)
+
+
+async def choose(hass: HomeAssistant, menu: Any, option: str) -> Any:
+    """Choose from the menu that shows what the camera sees."""
+    assert menu["type"] is FlowResultType.MENU
+    assert menu["menu_options"] == ["save", "look_again", "change"]
+    result = await hass.config_entries.subentries.async_configure(
+        menu["flow_id"], {"next_step_id": option}
+    )
+    await settle(hass)
+    return result
 
 
 async def choose_camera(hass: HomeAssistant, entry: MockConfigEntry, camera: dict[str, Any]) -> Any:
-    flow = await hass.config_entries.subentries.async_init(
-        (entry.entry_id, SUBENTRY_CAMERA), context={"source": SOURCE_USER}
-    )
-    assert flow["type"] is FlowResultType.FORM
-    result = await hass.config_entries.subentries.async_configure(flow["flow_id"], camera)
-    await settle(hass)
-    return result
+    return await choose(hass, await enter(hass, entry, camera), "save")
 
 
 async def reconfigure_camera(
     hass: HomeAssistant, entry: MockConfigEntry, subentry: ConfigSubentry, camera: dict[str, Any]
 ) -> Any:
-    flow = await entry.start_subentry_reconfigure_flow(hass, subentry.subentry_id)
-    assert flow["type"] is FlowResultType.FORM
-    assert flow["step_id"] == "reconfigure"
-    result = await hass.config_entries.subentries.async_configure(flow["flow_id"], camera)
-    await settle(hass)
-    return result
+    return await choose(hass, await enter(hass, entry, camera, subentry), "save")
 
 
 async def test_a_camera_is_added_without_a_restart(
@@ -333,7 +354,12 @@ async def test_a_camera_is_added_without_a_restart(
     assert result["type"] is FlowResultType.CREATE_ENTRY
     (subentry,) = entry.subentries.values()
     assert subentry.title == "Hall"
-    assert subentry.data == choice(camera)
+    assert subentry.data == {
+        **choice(camera),
+        CONF_MOTION_SECONDS: 30,
+        CONF_REGION: [0, 0, 1, 1],
+        CONF_SENSITIVITY: "medium",
+    }
     assert camera.available()
     assert camera.counts()["People in view"] == "1"
 
@@ -344,7 +370,7 @@ async def test_a_camera_is_watched_once(
     camera = await add_camera("hall")
     entry = await watch(camera)
 
-    result = await choose_camera(hass, entry, choice(camera))
+    result = await enter(hass, entry, choice(camera))
     assert result["type"] is FlowResultType.ABORT
     assert result["reason"] == "already_configured"
     assert len(entry.subentries) == 1
@@ -355,7 +381,7 @@ async def test_an_unknown_camera_is_refused(
 ) -> None:
     entry = await watch()
 
-    result = await choose_camera(hass, entry, choice(FileCamera(hass, tmp_path / "ghost")))
+    result = await enter(hass, entry, choice(FileCamera(hass, tmp_path / "ghost")))
     assert result["type"] is FlowResultType.FORM
     assert result["errors"] == {CONF_CAMERA: "camera_not_found"}
 
@@ -368,6 +394,9 @@ async def test_an_unknown_camera_is_refused(
         {CONF_INTERVAL: 3601},
         {CONF_MIN_FACE_SIZE: 19},
         {CONF_MIN_FACE_SIZE: "large"},
+        {CONF_MOTION_SENSOR: "camera.hall"},
+        {CONF_SENSITIVITY: "extreme"},
+        {"region_left": -1},
     ],
     ids=str,
 )
@@ -378,7 +407,7 @@ async def test_nonsense_is_refused(
     entry = await watch()
 
     with pytest.raises(InvalidData):
-        await choose_camera(hass, entry, {**choice(camera), **nonsense})
+        await enter(hass, entry, {**choice(camera), **nonsense})
 
 
 async def test_a_reconfigured_interval_holds_at_once(
@@ -440,7 +469,9 @@ async def test_another_camera_keeps_the_device_and_its_history(
 
     (subentry,) = entry.subentries.values()
     assert subentry.title == "Door"
-    assert subentry.unique_id == new.entity_id
+    registered = entity_registry.async_get(new.entity_id)
+    assert registered
+    assert subentry.unique_id == registered.id
     (same_device,) = dr.async_entries_for_config_entry(device_registry, entry.entry_id)
     assert same_device.id == device.id
     assert same_device.name == "Door"
@@ -460,7 +491,7 @@ async def test_a_camera_cannot_become_one_that_is_watched(
     entry = await watch(hall, door)
     subentry = next(iter(entry.subentries.values()))
 
-    result = await reconfigure_camera(hass, entry, subentry, choice(door))
+    result = await enter(hass, entry, choice(door), subentry)
     assert result["type"] is FlowResultType.ABORT
     assert result["reason"] == "already_configured"
 
@@ -482,3 +513,176 @@ async def test_a_removed_camera_takes_its_device_along(
     assert garden.available()
     (device,) = dr.async_entries_for_config_entry(device_registry, entry.entry_id)
     assert device.name == "Garden"
+
+
+async def test_what_a_camera_sees_is_told_before_it_is_saved(
+    hass: HomeAssistant, add_camera: AddCamera, watch: Watch
+) -> None:
+    camera = await add_camera("hall")
+    entry = await watch()
+
+    menu = await enter(hass, entry, choice(camera))
+    assert menu["step_id"] == "trial"
+    told = menu["description_placeholders"]
+    assert told["faces"] == "1"
+    assert int(told["milliseconds"]) > 0
+    assert (told["width"], told["height"]) == ("512", "512")
+    assert not entry.subentries
+
+    camera.show(NOBODY)
+    menu = await choose(hass, menu, "look_again")
+    assert menu["description_placeholders"]["faces"] == "0"
+
+    # Nobody is counted, and nothing is kept of a flow that is given up.
+    hass.config_entries.subentries.async_abort(menu["flow_id"])
+    assert not entry.subentries
+
+
+async def test_the_region_is_previewed_in_words_and_can_be_changed(
+    hass: HomeAssistant, add_camera: AddCamera, watch: Watch
+) -> None:
+    camera = await add_camera("hall")
+    entry = await watch()
+
+    # The astronaut's face is above the middle.
+    lower = {"region_top": 66.7, "region_right": 50}
+    menu = await enter(hass, entry, choice(camera, **lower))
+    told = menu["description_placeholders"]
+    assert (told["whole"], told["part"]) == ("Bottom left", "Bottom")
+    assert told["faces"] == "0"
+
+    form = await choose(hass, menu, "change")
+    assert form["type"] is FlowResultType.FORM
+    assert form["step_id"] == "user"
+    suggested = {
+        str(key): key.description["suggested_value"]
+        for key in form["data_schema"].schema
+        if key.description
+    }
+    assert lower.items() <= suggested.items()
+
+    upper = choice(camera, region_bottom=66.7)
+    menu = await hass.config_entries.subentries.async_configure(form["flow_id"], upper)
+    told = menu["description_placeholders"]
+    assert told
+    assert told["whole"] == "Top left, Top, Top right, Left, Centre, Right"
+    assert told["part"] == "-"
+    assert told["faces"] == "1"
+
+    await choose(hass, menu, "save")
+    (subentry,) = entry.subentries.values()
+    assert subentry.data[CONF_REGION] == pytest.approx([0, 0, 1, 0.667])
+    assert camera.counts()["People in view"] == "1"
+
+    # What was entered is suggested again.
+    form = await entry.start_subentry_reconfigure_flow(hass, subentry.subentry_id)
+    suggested = {
+        str(key): key.description["suggested_value"]
+        for key in form["data_schema"].schema
+        if key.description
+    }
+    assert suggested["region_bottom"] == 66.7
+    await reconfigure_camera(hass, entry, subentry, choice(camera, **lower))
+    for _ in range(2):
+        await next_frame(hass)
+    assert camera.counts()["People in view"] == "0"
+
+
+async def test_a_region_must_be_one(
+    hass: HomeAssistant, add_camera: AddCamera, watch: Watch
+) -> None:
+    camera = await add_camera("hall")
+    entry = await watch()
+    for nonsense in ({"region_left": 95}, {"region_top": 60, "region_bottom": 40}):
+        form = await enter(hass, entry, choice(camera, **nonsense))
+        assert form["errors"] == {"base": "region_invalid"}
+
+
+async def test_in_public_the_trial_does_not_tell_who_is_there(
+    hass: HomeAssistant, add_camera: AddCamera, watch: Watch
+) -> None:
+    somebody, nobody = await add_camera("hall"), await add_camera("yard", WOMAN)
+    nobody.show(side_by_side(NOBODY))
+    entry = await watch(engine=PUBLIC)
+
+    menu = await enter(hass, entry, choice(somebody))
+    assert menu["step_id"] == "trial_public"
+    told = menu["description_placeholders"]
+    assert told.keys() == {"width", "height", "whole", "part"}
+    assert (told["width"], told["height"]) == ("512", "512")
+
+    other = await enter(hass, entry, choice(nobody))
+    assert other["description_placeholders"] == told
+    await choose(hass, menu, "save")
+    assert len(entry.subentries) == 1
+
+
+async def test_a_camera_that_delivers_nothing_can_be_saved_for_later(
+    hass: HomeAssistant, add_camera: AddCamera, watch: Watch
+) -> None:
+    camera = await add_camera("hall")
+    entry = await watch()
+    camera.show(b"no picture")
+    menu = await enter(hass, entry, choice(camera))
+    assert menu["step_id"] == "trial_failed"
+    assert "not a picture" in menu["description_placeholders"]["error"]
+    camera.path.unlink()
+    menu = await choose(hass, menu, "look_again")
+    assert menu["step_id"] == "trial_failed"
+
+    await choose(hass, menu, "save")
+    assert len(entry.subentries) == 1
+    assert not camera.available()
+    camera.show(WOMAN)
+    await next_frame(hass)
+    assert camera.available()
+
+
+async def test_an_unknown_motion_sensor_is_refused(
+    hass: HomeAssistant, add_camera: AddCamera, watch: Watch
+) -> None:
+    camera = await add_camera("hall")
+    entry = await watch()
+    ghost = choice(camera, **{CONF_MOTION_SENSOR: "binary_sensor.ghost"})
+    form = await enter(hass, entry, ghost)
+    assert form["errors"] == {CONF_MOTION_SENSOR: "sensor_not_found"}
+
+    hass.states.async_set("binary_sensor.ghost", "on")
+    menu = await hass.config_entries.subentries.async_configure(form["flow_id"], ghost)
+    await choose(hass, menu, "save")
+    (subentry,) = entry.subentries.values()
+    assert subentry.data[CONF_MOTION_SENSOR] == "binary_sensor.ghost"
+
+
+async def test_a_renamed_camera_is_still_watched_once(
+    hass: HomeAssistant,
+    entity_registry: er.EntityRegistry,
+    add_camera: AddCamera,
+    watch: Watch,
+) -> None:
+    camera = await add_camera("hall")
+    entry = await watch()
+    await choose_camera(hass, entry, choice(camera))
+    entity_registry.async_update_entity(camera.entity_id, new_entity_id="camera.front_door")
+    await settle(hass)
+
+    registered = entity_registry.async_get("camera.front_door")
+    assert registered
+    for name in ("camera.front_door", registered.id):
+        result = await enter(hass, entry, {**choice(camera), CONF_CAMERA: name})
+        assert result["type"] is FlowResultType.ABORT
+        assert result["reason"] == "already_configured"
+
+
+async def test_the_notice_is_shown_again_and_can_be_withdrawn_from(
+    hass: HomeAssistant, watch: Watch
+) -> None:
+    entry = await watch()
+    result = await reconfigure(hass, entry, {**HOME, CONF_ACKNOWLEDGED: False})
+    assert result["type"] is FlowResultType.FORM
+    assert result["errors"] == {CONF_ACKNOWLEDGED: "not_acknowledged"}
+    result = await hass.config_entries.flow.async_configure(
+        result["flow_id"], {**HOME, CONF_ACKNOWLEDGED: True}
+    )
+    assert result["type"] is FlowResultType.ABORT
+    assert entry.data == HOME

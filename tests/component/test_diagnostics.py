@@ -10,6 +10,14 @@ from custom_components.agegender.diagnostics import async_get_config_entry_diagn
 
 from .conftest import HOME, INTERVAL, PUBLIC, AddCamera, Watch
 
+SETTINGS = {
+    "interval": INTERVAL,
+    "min_face_size": 40,
+    "motion_sensor": False,
+    "motion_seconds": 30,
+    "region": [0, 0, 1, 1],
+    "sensitivity": "medium",
+}
 ENGINE = {
     "model": ANY,
     "licence": ANY,
@@ -25,13 +33,19 @@ async def test_a_healthy_and_a_failing_camera(
     entry = await watch(await add_camera("hall"), await add_camera("garden", b"no picture"))
 
     told = await async_get_config_entry_diagnostics(hass, entry)
-    settings = {"interval": INTERVAL, "min_face_size": 40}
     assert told == {
         "settings": HOME,
         "engine": ENGINE,
+        "load": 0,
         "cameras": [
-            {**settings, "available": True, "last_error": None, "processing_ms": ANY},
-            {**settings, "available": False, "last_error": "frame_unusable"},
+            {
+                **SETTINGS,
+                "status": "counting",
+                "last_error": None,
+                "processing_ms": ANY,
+                "frames_per_minute": None,
+            },
+            {**SETTINGS, "status": "no_frame", "last_error": "frame_unusable"},
         ],
     }
     assert told["cameras"][0]["processing_ms"] > 0
@@ -43,11 +57,10 @@ async def test_in_public_nothing_is_told_that_depends_on_who_is_there(
     entry = await watch(await add_camera("hall"), engine=PUBLIC)
 
     told = await async_get_config_entry_diagnostics(hass, entry)
-    settings = {"interval": INTERVAL, "min_face_size": 40}
     assert told == {
         "settings": PUBLIC,
         "engine": ENGINE,
-        "cameras": [{**settings, "available": True, "last_error": None}],
+        "cameras": [{**SETTINGS, "status": "counting", "last_error": None}],
     }
 
 
@@ -57,5 +70,10 @@ async def test_where_another_model_lies_is_not_told(
     entry = await watch(engine={**HOME, CONF_MODEL: str(model_folder)})
 
     told = await async_get_config_entry_diagnostics(hass, entry)
-    assert told == {"settings": HOME, "engine": {**ENGINE, "bundled": False}, "cameras": []}
+    assert told == {
+        "settings": HOME,
+        "engine": {**ENGINE, "bundled": False},
+        "load": 0,
+        "cameras": [],
+    }
     assert str(model_folder) not in str(told)

@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from homeassistant.config_entries import ConfigEntryState
+from homeassistant.config_entries import ConfigEntryState, ConfigSubentryData
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er
@@ -19,11 +19,18 @@ from pytest_homeassistant_custom_component.common import (
 
 from custom_components.agegender.const import (
     CONF_AGE_BANDS,
+    CONF_CAMERA,
+    CONF_INTERVAL,
+    CONF_MIN_FACE_SIZE,
     CONF_MODEL,
+    CONF_MOTION_SECONDS,
     CONF_PRIVACY,
+    CONF_REGION,
     CONF_RUNTIME,
+    CONF_SENSITIVITY,
     DOMAIN,
     FRAME_TIMEOUT,
+    SUBENTRY_CAMERA,
 )
 from custom_components.agegender.vision.engine import BUNDLED_MODEL
 
@@ -32,6 +39,7 @@ from .conftest import (
     HOME,
     AddCamera,
     Damage,
+    FileCamera,
     Watch,
     WilfulCamera,
     as_subentry,
@@ -45,6 +53,16 @@ def our_threads() -> list[str]:
     return [thread.name for thread in threading.enumerate() if thread.name.startswith(DOMAIN)]
 
 
+def old_subentry(camera: FileCamera) -> ConfigSubentryData:
+    """A camera's subentry as it was before regions and motion sensors."""
+    return ConfigSubentryData(
+        data={CONF_CAMERA: camera.entity_id, CONF_INTERVAL: 5, CONF_MIN_FACE_SIZE: 50},
+        subentry_type=SUBENTRY_CAMERA,
+        title=camera.name,
+        unique_id=camera.entity_id,
+    )
+
+
 async def test_an_entry_of_the_first_version_counts_on(
     hass: HomeAssistant, entity_registry: er.EntityRegistry, add_camera: AddCamera
 ) -> None:
@@ -55,7 +73,7 @@ async def test_an_entry_of_the_first_version_counts_on(
         version=1,
         minor_version=1,
         data=before,
-        subentries_data=[as_subentry(camera).as_dict()],
+        subentries_data=[old_subentry(camera)],
     )
     entry.add_to_hass(hass)
     (subentry,) = entry.subentries
@@ -74,10 +92,44 @@ async def test_an_entry_of_the_first_version_counts_on(
     await settle(hass)
 
     assert entry.data == {**before, CONF_PRIVACY: "home"}
-    assert (entry.version, entry.minor_version) == (1, 2)
+    assert (entry.version, entry.minor_version) == (1, 3)
     assert camera.counts()["People in view"] == "1"
     entities = er.async_entries_for_config_entry(entity_registry, entry.entry_id)
     assert registered <= {entity.id for entity in entities}
+
+
+async def test_cameras_of_the_second_version_are_watched_as_before(
+    hass: HomeAssistant, entity_registry: er.EntityRegistry, add_camera: AddCamera, tmp_path: Path
+) -> None:
+    registered = await add_camera("hall")
+    gone = FileCamera(hass, tmp_path / "ghost.image")
+    entry = MockConfigEntry(
+        domain=DOMAIN,
+        version=1,
+        minor_version=2,
+        data=HOME,
+        subentries_data=[old_subentry(registered), old_subentry(gone)],
+    )
+    entry.add_to_hass(hass)
+    ids = list(entry.subentries)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await settle(hass)
+
+    assert (entry.version, entry.minor_version) == (1, 3)
+    assert list(entry.subentries) == ids
+    for subentry, camera in zip(entry.subentries.values(), (registered, gone), strict=True):
+        assert subentry.data == {
+            CONF_CAMERA: camera.entity_id,
+            CONF_INTERVAL: 5,
+            CONF_MIN_FACE_SIZE: 50,
+            CONF_MOTION_SECONDS: 30,
+            CONF_REGION: [0, 0, 1, 1],
+            CONF_SENSITIVITY: "medium",
+        }
+    known = entity_registry.async_get(registered.entity_id)
+    assert known
+    assert [each.unique_id for each in entry.subentries.values()] == [known.id, gone.entity_id]
+    assert registered.counts()["People in view"] == "1"
 
 
 async def test_an_entry_of_a_later_minor_version_counts_on(

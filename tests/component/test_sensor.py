@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 from homeassistant.const import (
-    ATTR_UNIT_OF_MEASUREMENT,
     STATE_UNAVAILABLE,
     STATE_UNKNOWN,
     EntityCategory,
@@ -156,17 +155,14 @@ async def test_counts_have_statistics_and_tell_nothing_else(
     camera = await add_camera("hall")
     await watch(camera)
 
-    def told(state_class: str, unit: str) -> dict[str, str]:
-        return {"state_class": state_class, ATTR_UNIT_OF_MEASUREMENT: unit}
-
     states = camera.states()
-    for names, attributes in (
-        (IN_VIEW, told("measurement", "people")),
-        (TODAY, told("total_increasing", "visitors")),
-    ):
+    for names, state_class in ((IN_VIEW, "measurement"), (TODAY, "total_increasing")):
         for name in names:
-            # No list of faces, no single person's estimate.
-            assert dict(states[name].attributes) == {"friendly_name": f"Hall {name}", **attributes}
+            # No list of faces, no single person's estimate; and no unit: "1 people" is none.
+            assert dict(states[name].attributes) == {
+                "friendly_name": f"Hall {name}",
+                "state_class": state_class,
+            }
 
 
 async def test_sensors_share_one_service_device_of_their_own(
@@ -195,7 +191,8 @@ async def test_sensors_share_one_service_device_of_their_own(
             )
         ),
         *("majority_band", "majority_gender", "mean_age", "children"),
-        *("processing_time", "last_frame"),
+        *("processing_time", "frames_per_minute", "last_frame", "status"),
+        *("pause", "reset_totals"),
     }
 
 
@@ -207,7 +204,7 @@ async def test_rare_sensors_wait_to_be_enabled(
 ) -> None:
     camera = await add_camera("hall")
     entry = await watch(camera)
-    diagnostic = {"Processing time", "Last frame"}
+    diagnostic = {"Processing time", "Frames per minute", "Last frame"}
     rare = {*diagnostic, "Visitors of unknown age today", "Visitors of unknown gender today"}
     for name in rare:
         registered = entity_registry.async_get(camera.sensor(name))
@@ -221,5 +218,6 @@ async def test_rare_sensors_wait_to_be_enabled(
     counts = camera.counts()
     assert rare <= counts.keys()
     assert float(counts["Processing time"]) > 0
+    assert counts["Frames per minute"] == STATE_UNKNOWN  # of one there is no rate
     last_frame = dt_util.parse_datetime(counts["Last frame"], raise_on_error=True)
     assert timedelta(0) <= dt_util.utcnow() - last_frame < timedelta(minutes=1)

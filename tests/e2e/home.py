@@ -130,7 +130,10 @@ class Home:
         created = await self.client.run_flow("flow", "agegender", *engine)
         entry = created["result"]["entry_id"]
         await self.client.run_flow(
-            "subentries/flow", [entry, "camera"], {"camera": CAMERA, "interval": interval}
+            "subentries/flow",
+            [entry, "camera"],
+            {"camera": CAMERA, "interval": interval},
+            {"next_step_id": "save"},
         )
 
     async def entry(self) -> Json:

@@ -59,19 +59,30 @@ async def add_camera(page: Page, home: Home) -> None:
     await page.get_by_text("Entrance").last.click()
     await photograph(page, "2-camera")
     await page.get_by_role("button", name="Submit").click()
+    await expect(page.get_by_text("Faces found: 0")).to_be_visible()
+    await photograph(page, "2-trial")
+    await page.get_by_text("Save", exact=True).first.click()
     await expect(page.get_by_text("Created configuration for Entrance.")).to_be_visible()
     await page.get_by_role("button", name="Finish").first.click()
 
 
+async def open_device(page: Page, home: Home) -> None:
+    async def devices() -> list[str]:
+        return [
+            device["id"]
+            for device in await home.client.call("config/device_registry/list")
+            if device["name"] == "Entrance"
+        ]
+
+    (device,) = await until(devices, "the camera's device")
+    await page.goto(f"{home.url}/config/devices/device/{device}")
+
+
 async def see_counts(page: Page, home: Home) -> None:
-    (device,) = [
-        device
-        for device in await home.client.call("config/device_registry/list")
-        if device["name"] == "Entrance"
-    ]
-    await page.goto(f"{home.url}/config/devices/device/{device['id']}")
+    await open_device(page, home)
     await expect(page.get_by_text("People in view").first).to_be_visible()
-    await expect(page.get_by_text("0 people").first).to_be_visible()
+    await expect(page.get_by_text("0", exact=True).first).to_be_visible()
+    await expect(page.get_by_text("Counting").first).to_be_visible()
     await photograph(page, "3-counts")
 
 
@@ -109,13 +120,20 @@ async def watch_it_fire(page: Page, picture: Path) -> None:
     await photograph(page, "5-fired")
 
 
+async def pause(page: Page, home: Home) -> None:
+    await open_device(page, home)
+    await page.get_by_role("switch", name="Pause").first.click()
+    await expect(page.get_by_text("Paused").first).to_be_visible()
+    await photograph(page, "6-paused")
+
+
 async def remove(page: Page, home: Home) -> None:
     await page.goto(f"{home.url}/config/integrations/integration/agegender")
     async with home.session.delete(f"{home.url}/api/config/automation/config/somebody") as answer:
         answer.raise_for_status()
     await home.client.delete_entry((await home.entry())["entry_id"])
     await expect(page.get_by_text("Entrance")).to_have_count(0)
-    await photograph(page, "6-removed")
+    await photograph(page, "7-removed")
 
 
 async def live(folder: Path) -> None:
@@ -140,6 +158,7 @@ async def live(folder: Path) -> None:
         await see_counts(page, home)
         await automate(page, home)
         await watch_it_fire(page, picture)
+        await pause(page, home)
         await remove(page, home)
         await browser.close()
 

@@ -90,7 +90,7 @@ def yesterday(call: Call) -> date:
                 "has_sum": key.startswith("today_"),
                 "mean_type": 0 if key.startswith("today_") else 1,
                 "unit_class": None,
-                "unit_of_measurement": "visitors" if key.startswith("today_") else "people",
+                "unit_of_measurement": None,
             },
             stats=rows,
         )

@@ -88,6 +88,26 @@ def test_a_broken_one_is_not_used_and_the_reason_is_told(name: str, reason: str)
         np.testing.assert_array_equal(got, expected)
 
 
+def test_numpy_takes_over_from_one_that_fails_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    choice = choose("right")
+    network = compiled(choice)
+    assert choice.name == "right"
+
+    def fail(_: object) -> None:
+        raise RuntimeError("the device is lost")
+
+    monkeypatch.setattr(runtimes.get("right"), "change", fail)
+    model = artefact.load(BUNDLED_MODEL)
+    size = model.metadata["input"]["size"]
+    face = np.linspace(-1, 1, size * size * 3, dtype=np.float32).reshape(1, size, size, 3)
+    reference = runtimes.get("numpy").compile(model.graphs["estimator"], model.weights)
+    for _ in range(2):
+        for got, expected in zip(network(face), reference(face), strict=True):
+            np.testing.assert_array_equal(got, expected)
+    assert choice.name == "numpy"
+    assert choice.rejected == {"right": "it failed in use (RuntimeError: the device is lost)"}
+
+
 def test_the_next_best_one_is_used_instead() -> None:
     choice = Choice(["wrong", "right"])
     compiled(choice)

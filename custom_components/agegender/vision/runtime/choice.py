@@ -18,6 +18,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .. import artefact
 from ..graph import Graph, GraphError, Weights
@@ -94,11 +95,12 @@ class Choice:
         self._accelerators = accelerators
         self._rejected: dict[str, str] = {}
         self._used: dict[str, None] = {}
+        self._failed: set[str] = set()  # in use, after they had passed every test
 
     @property
     def name(self) -> str:
         """The runtimes in use, separated by commas; before the first network, NumPy."""
-        return ", ".join(self._used) or _REFERENCE
+        return ", ".join(name for name in self._used if name not in self._failed) or _REFERENCE
 
     @property
     def rejected(self) -> Mapping[str, str]:
@@ -117,9 +119,34 @@ class Choice:
                 self._rejected[name] = _said(error)
             else:
                 self._used[name] = None
-                return network
+                return self._guarded(name, network, graph, weights)
         self._used[_REFERENCE] = None
         return reference
+
+    def _guarded(self, name: str, network: Network, graph: Graph, weights: Weights) -> Network:
+        """Return a network that NumPy takes over as soon as its accelerator fails in use."""
+        reserve: Network | None = None
+
+        def run(batch: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+            nonlocal reserve
+            if name not in self._failed:
+                try:
+                    return network(batch)
+                except Exception as error:  # noqa: BLE001  whatever it raises, NumPy goes on
+                    self._reject_in_use(name, error)
+            # Not before: its scratch memory would lie idle.
+            if reserve is None:
+                reserve = runtimes.get(_REFERENCE).compile(graph, weights)
+            return reserve(batch)
+
+        return run
+
+    def _reject_in_use(self, name: str, error: Exception) -> None:
+        if name in self._accelerators:
+            self._accelerators.remove(name)
+        self._failed.add(name)
+        self._rejected[name] = f"it failed in use ({_said(error)})"
+        self._used[_REFERENCE] = None
 
 
 def try_bundled(name: str) -> None:
