@@ -43,6 +43,12 @@ def agegender(*arguments: object, check: bool = True) -> subprocess.CompletedPro
     return done
 
 
+def options(manifest: Path, *settings: str) -> list[str]:
+    """Return the words of the command line that set the data and whatever else."""
+    chosen = (f'data.manifests=["{manifest}"]', *settings)
+    return [word for setting in chosen for word in ("--set", setting)]
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The labelled faces beside the project."""

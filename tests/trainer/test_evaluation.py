@@ -15,7 +15,7 @@ from trainer.evaluation import compare, crossval, figures, models
 from trainer.evaluation.predictions import Predictions
 from trainer.run import CHECKPOINT, CONFIG
 
-from .conftest import agegender
+from .conftest import agegender, options
 
 TINY = (
     "model.size=32",
@@ -33,8 +33,7 @@ TINY = (
 
 
 def settings(manifest: Path) -> list[str]:
-    chosen = [f'data.manifests=["{manifest}"]', *TINY]
-    return [word for setting in chosen for word in ("--set", setting)]
+    return options(manifest, *TINY)
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ from trainer.models import heads, recipes
 from trainer.run import CHECKPOINT, CONFIG
 from trainer.training import finetune
 
-from .conftest import ROOT, agegender
+from .conftest import ROOT, agegender, options
 
 TINY = (
     "model.size=32",
@@ -48,8 +48,7 @@ TINY = (
 
 
 def settings(manifest: Path) -> list[str]:
-    chosen = [f'data.manifests=["{manifest}"]', *TINY]
-    return [word for setting in chosen for word in ("--set", setting)]
+    return options(manifest, *TINY)
 
 
 @pytest.fixture(scope="module")
