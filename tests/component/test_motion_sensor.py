@@ -12,9 +12,9 @@ from custom_components.agegender.const import CONF_MOTION_SECONDS, CONF_MOTION_S
 from .conftest import (
     NOBODY,
     PUBLIC,
+    PassTime,
     Watch,
     WilfulCamera,
-    next_frame,
     our_log,
     settle,
 )
@@ -47,17 +47,17 @@ type Start = Callable[..., Awaitable[object]]
 
 
 async def test_frames_are_taken_from_motion_until_a_while_after(
-    hass: HomeAssistant, wilful: WilfulCamera, watch_on_motion: Start, sense: Sense
+    wilful: WilfulCamera, watch_on_motion: Start, sense: Sense, pass_time: PassTime
 ) -> None:
     await sense(STATE_OFF)
     await watch_on_motion()
     # The first frames show that the camera delivers.
     assert wilful.requests == 1
     assert wilful.watched.counts()["People in view"] == "1"
-    await next_frame(hass, 21)
+    await pass_time(21)
     asked = wilful.requests
-    await next_frame(hass, 6)
-    await next_frame(hass, 6)
+    await pass_time(6)
+    await pass_time(6)
     assert wilful.requests == asked
     assert wilful.watched.counts()["People in view"] == "0"
     assert wilful.watched.counts()["Children"] == STATE_OFF
@@ -67,66 +67,66 @@ async def test_frames_are_taken_from_motion_until_a_while_after(
     assert wilful.requests == asked + 1
     assert wilful.watched.counts()["People in view"] == "1"
     assert wilful.watched.status() == "counting"
-    await next_frame(hass, 6)
+    await pass_time(6)
     assert wilful.requests == asked + 2
 
     await sense(STATE_OFF)
-    await next_frame(hass, 6)
+    await pass_time(6)
     assert wilful.requests == asked + 3
     # Motion again before the time is over: looking goes on.
     await sense(STATE_ON)
-    await next_frame(hass, 21)
-    await next_frame(hass, 6)
+    await pass_time(21)
+    await pass_time(6)
     assert wilful.requests == asked + 5
 
 
 async def test_who_was_seen_before_nothing_moves_is_counted(
-    hass: HomeAssistant, wilful: WilfulCamera, watch_on_motion: Start, sense: Sense
+    wilful: WilfulCamera, watch_on_motion: Start, sense: Sense, pass_time: PassTime
 ) -> None:
     await sense(STATE_ON)
     await watch_on_motion()
-    await next_frame(hass, 6)
-    await next_frame(hass, 6)
+    await pass_time(6)
+    await pass_time(6)
     await sense(STATE_OFF)
     wilful.frame = NOBODY
-    await next_frame(hass, 21)
-    await next_frame(hass, 6)
+    await pass_time(21)
+    await pass_time(6)
     assert wilful.watched.counts()["Visitors today"] == "1"
     assert wilful.watched.counts()["People in view"] == "0"
 
 
 async def test_a_sensor_that_cannot_tell_stops_nothing(
-    hass: HomeAssistant, wilful: WilfulCamera, watch_on_motion: Start, sense: Sense
+    wilful: WilfulCamera, watch_on_motion: Start, sense: Sense, pass_time: PassTime
 ) -> None:
     await watch_on_motion()
-    await next_frame(hass, 31)
+    await pass_time(31)
     asked = wilful.requests
-    await next_frame(hass, 6)
+    await pass_time(6)
     assert wilful.requests == asked + 1
 
     await sense(STATE_OFF)
-    await next_frame(hass, 21)
-    await next_frame(hass, 6)
+    await pass_time(21)
+    await pass_time(6)
     asked = wilful.requests
     await sense(STATE_UNAVAILABLE)
     assert wilful.requests == asked + 1
 
 
 async def test_an_outage_does_not_end_because_nothing_moves(
-    hass: HomeAssistant,
     wilful: WilfulCamera,
     watch_on_motion: Start,
     sense: Sense,
     caplog: pytest.LogCaptureFixture,
+    pass_time: PassTime,
 ) -> None:
     await sense(STATE_ON)
     await watch_on_motion()
     wilful.failure = RuntimeError("unplugged")
-    await next_frame(hass, 6)
+    await pass_time(6)
     assert wilful.watched.counts()["People in view"] == STATE_UNAVAILABLE
     await sense(STATE_OFF)
-    await next_frame(hass, 21)
-    await next_frame(hass, 6)
+    await pass_time(21)
+    await pass_time(6)
     assert wilful.watched.counts()["People in view"] == STATE_UNAVAILABLE
     wilful.failure = None
     await sense(STATE_ON)
@@ -135,14 +135,14 @@ async def test_an_outage_does_not_end_because_nothing_moves(
 
 
 async def test_a_paused_camera_stays_so_whatever_moves(
-    hass: HomeAssistant, wilful: WilfulCamera, watch_on_motion: Start, sense: Sense
+    wilful: WilfulCamera, watch_on_motion: Start, sense: Sense, pass_time: PassTime
 ) -> None:
     await sense(STATE_ON)
     await watch_on_motion()
     await wilful.watched.pause(on=True)
     asked = wilful.requests
     await sense(STATE_OFF)
-    await next_frame(hass, 21)
+    await pass_time(21)
     await sense(STATE_ON)
     assert wilful.requests == asked
     await wilful.watched.pause(on=False)
@@ -150,12 +150,16 @@ async def test_a_paused_camera_stays_so_whatever_moves(
 
 
 async def test_a_scan_looks_though_nothing_moves(
-    hass: HomeAssistant, wilful: WilfulCamera, watch_on_motion: Start, sense: Sense
+    hass: HomeAssistant,
+    wilful: WilfulCamera,
+    watch_on_motion: Start,
+    sense: Sense,
+    pass_time: PassTime,
 ) -> None:
     await sense(STATE_OFF)
     await watch_on_motion()
-    await next_frame(hass, 21)
-    await next_frame(hass, 6)
+    await pass_time(21)
+    await pass_time(6)
     answer = await hass.services.async_call(
         DOMAIN,
         "scan",
@@ -168,17 +172,17 @@ async def test_a_scan_looks_though_nothing_moves(
 
 
 async def test_in_public_the_status_does_not_tell_of_motion(
-    hass: HomeAssistant, wilful: WilfulCamera, watch_on_motion: Start, sense: Sense
+    wilful: WilfulCamera, watch_on_motion: Start, sense: Sense, pass_time: PassTime
 ) -> None:
     await sense(STATE_ON)
     await watch_on_motion(engine=PUBLIC)
     before = wilful.watched.counts()
     assert wilful.watched.status() == "counting"
     await sense(STATE_OFF)
-    await next_frame(hass, 21)
-    await next_frame(hass, 6)
+    await pass_time(21)
+    await pass_time(6)
     asked = wilful.requests
-    await next_frame(hass, 6)
+    await pass_time(6)
     assert wilful.requests == asked
     assert wilful.watched.counts() == before
     assert wilful.watched.status() == "counting"
@@ -190,6 +194,7 @@ async def test_a_renamed_sensor_is_followed(
     wilful: WilfulCamera,
     watch_on_motion: Start,
     sense: Sense,
+    pass_time: PassTime,
 ) -> None:
     entity_registry.async_get_or_create(
         "binary_sensor", "demo", "motion", suggested_object_id="hall_motion"
@@ -199,8 +204,8 @@ async def test_a_renamed_sensor_is_followed(
     entity_registry.async_update_entity(SENSOR, new_entity_id="binary_sensor.motion")
     hass.states.async_set("binary_sensor.motion", STATE_OFF)
     await settle(hass)
-    await next_frame(hass, 21)
-    await next_frame(hass, 6)
+    await pass_time(21)
+    await pass_time(6)
     asked = wilful.requests
     hass.states.async_set("binary_sensor.motion", STATE_ON)
     await settle(hass)
