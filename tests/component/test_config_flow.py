@@ -13,6 +13,7 @@ from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.agegender.config_flow import OWN_BANDS
 from custom_components.agegender.const import (
     CONF_ACKNOWLEDGED,
     CONF_AGE_BANDS,
@@ -169,22 +170,29 @@ async def test_own_age_bands_can_be_typed(hass: HomeAssistant, add_camera: AddCa
         ("65, 18", "age bands start at 0 and rise"),
     ):
         result = await hass.config_entries.flow.async_configure(
-            flow, {**ACKNOWLEDGED, CONF_AGE_BANDS: nonsense}
+            flow, {**ACKNOWLEDGED, OWN_BANDS: nonsense}
         )
         assert result["type"] is FlowResultType.FORM
-        assert result["errors"] == {CONF_AGE_BANDS: "age_bands_invalid"}
+        assert result["errors"] == {OWN_BANDS: "age_bands_invalid"}
         placeholders = result["description_placeholders"]
         assert placeholders is not None
         assert complaint in placeholders["error"]
 
     result = await hass.config_entries.flow.async_configure(
-        flow, {**ACKNOWLEDGED, CONF_AGE_BANDS: "18, 65"}
+        flow, {**ACKNOWLEDGED, OWN_BANDS: "18, 65"}
     )
     assert result["type"] is FlowResultType.CREATE_ENTRY
     camera = await add_camera("hall")
     await choose_camera(hass, result["result"], choice(camera))
     bands = ["0-17", "18-64", "65+"]
     assert {f"People aged {band}" for band in bands} <= camera.counts().keys()
+
+    # They are suggested again, beside the choice that takes their place without them.
+    entry: MockConfigEntry = result["result"]
+    assert suggested(await entry.start_reconfigure_flow(hass))[OWN_BANDS] == "18, 65"
+    result = await reconfigure(hass, entry, ACKNOWLEDGED, {})
+    assert result["type"] is FlowResultType.ABORT
+    assert entry.data[CONF_AGE_BANDS] == "household"
 
 
 async def reconfigure(hass: HomeAssistant, entry: MockConfigEntry, *forms: dict[str, Any]) -> Any:
@@ -566,7 +574,7 @@ async def test_the_region_is_previewed_in_words_and_can_be_changed(
     told = menu["description_placeholders"]
     assert told
     assert told["whole"] == "Top left, Top, Top right, Left, Centre, Right"
-    assert told["part"] == "-"
+    assert told["part"] == "Nothing"
     assert told["faces"] == "1"
 
     await choose(hass, menu, "save")

@@ -6,6 +6,7 @@ import pytest
 from homeassistant.const import STATE_OFF, STATE_ON, STATE_UNAVAILABLE
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
+from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.agegender.const import CONF_MOTION_SECONDS, CONF_MOTION_SENSOR, DOMAIN
 
@@ -21,6 +22,7 @@ from .conftest import (
 
 SENSOR = "binary_sensor.hall_motion"
 type Sense = Callable[[str], Awaitable[None]]
+type Start = Callable[..., Awaitable[MockConfigEntry]]
 
 
 @pytest.fixture
@@ -35,15 +37,12 @@ def sense(hass: HomeAssistant) -> Sense:
 
 
 @pytest.fixture
-def watch_on_motion(watch: Watch, wilful: WilfulCamera) -> Callable[..., Awaitable[object]]:
-    async def start(**settings: object) -> object:
+def watch_on_motion(watch: Watch, wilful: WilfulCamera) -> Start:
+    async def start(**settings: object) -> MockConfigEntry:
         motion = {CONF_MOTION_SENSOR: SENSOR, CONF_MOTION_SECONDS: 20}
         return await watch(wilful.watched, interval=5, **motion, **settings)
 
     return start
-
-
-type Start = Callable[..., Awaitable[object]]
 
 
 async def test_frames_are_taken_from_motion_until_a_while_after(
@@ -188,6 +187,7 @@ async def test_in_public_the_status_does_not_tell_of_motion(
     assert wilful.watched.status() == "counting"
 
 
+@pytest.mark.parametrize("loaded", [True, False])
 async def test_a_renamed_sensor_is_followed(
     hass: HomeAssistant,
     entity_registry: er.EntityRegistry,
@@ -195,18 +195,28 @@ async def test_a_renamed_sensor_is_followed(
     watch_on_motion: Start,
     sense: Sense,
     pass_time: PassTime,
+    loaded: bool,
 ) -> None:
     entity_registry.async_get_or_create(
         "binary_sensor", "demo", "motion", suggested_object_id="hall_motion"
     )
     await sense(STATE_OFF)
-    await watch_on_motion()
+    entry = await watch_on_motion()
+    if not loaded:
+        await hass.config_entries.async_unload(entry.entry_id)
     entity_registry.async_update_entity(SENSOR, new_entity_id="binary_sensor.motion")
     hass.states.async_set("binary_sensor.motion", STATE_OFF)
     await settle(hass)
+    if not loaded:
+        # Another sensor that takes the old name is not the one that was chosen.
+        hass.states.async_set(SENSOR, STATE_ON)
+        await hass.config_entries.async_setup(entry.entry_id)
+        await settle(hass)
     await pass_time(21)
     await pass_time(6)
     asked = wilful.requests
+    await pass_time(6)
+    assert wilful.requests == asked
     hass.states.async_set("binary_sensor.motion", STATE_ON)
     await settle(hass)
     assert wilful.requests == asked + 1
