@@ -50,10 +50,15 @@ def follow(hass: HomeAssistant, entry: ConfigEntry) -> None:
             before = data.get(CONF_MOTION_SENSOR_ID)
             sensor = data[CONF_MOTION_SENSOR] = _entity_id(hass, before, sensor)
             data[CONF_MOTION_SENSOR_ID] = unique_id(hass, sensor, unregistered=before)
-        known = unique_id(hass, camera, unregistered=subentry.unique_id)
-        if any(other.unique_id == known for other in entry.subentries.values()):
-            known = subentry.unique_id  # already, or a camera took the name of another
-        hass.config_entries.async_update_subentry(entry, subentry, data=data, unique_id=known)
+        identity = unique_id(hass, camera, unregistered=subentry.unique_id)
+        taken = any(other.unique_id == identity for other in entry.subentries.values())
+        hass.config_entries.async_update_subentry(
+            entry,
+            subentry,
+            data=data,
+            # By this camera already, or by one that took the name of another.
+            unique_id=subentry.unique_id if taken else identity,
+        )
 
 
 @callback
