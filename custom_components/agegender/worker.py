@@ -14,8 +14,8 @@ from homeassistant.core import HomeAssistant
 from homeassistant.util import dt as dt_util
 
 from .const import CONF_MODEL, CONF_RUNTIME, DOMAIN
-from .load import Load
 from .vision.engine import Engine
+from .vision.load import Load
 from .vision.tracker import Scene
 from .vision.watch import Watch
 

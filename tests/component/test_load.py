@@ -9,7 +9,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.agegender import worker
 from custom_components.agegender.const import CONF_INTERVAL, DOMAIN
-from custom_components.agegender.load import Load
+from custom_components.agegender.vision.load import Load
 
 from .conftest import (
     PUBLIC,
