@@ -95,7 +95,8 @@ def distorted(draw: st.DrawFn, document: Any) -> Any:
     """Return JSON data with up to three entries changed, removed or renamed."""
     root = {"": copy.deepcopy(document)}
     for _ in range(draw(st.integers(1, 3))):
-        parent, key = root, ""
+        parent: Any = root
+        key: Any = ""
         while isinstance(parent[key], (dict, list)) and parent[key] and draw(st.integers(0, 9)):
             parent = parent[key]
             keys = list(parent) if isinstance(parent, dict) else range(len(parent))

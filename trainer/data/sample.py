@@ -22,6 +22,8 @@ a box (left, top, width, height in pixels): the face nearest to it.
 """
 
 GENDERS = {"f": "female", "female": "female", "m": "male", "male": "male"}
+_UNWRITABLE = re.compile("[\0\ud800-\udfff]")
+"""What no table can hold; bytes of a file's name that are no UTF-8 become surrogates."""
 _BAND = re.compile(r"\(?\s*(\d+)\s*(?:-|,|to)\s*(\d+)\s*\)?")
 
 
@@ -64,7 +66,7 @@ class Sample:
     attributes: Mapping[str, str | float | None] = field(default_factory=dict)
     sha256: str | None = None
 
-    def fault(self) -> str | None:
+    def fault(self) -> str | None:  # noqa: PLR0911  (a list of checks)
         """Tell why this cannot be right, whichever reader made it; None if nothing is wrong."""
         if self.age is not None:
             low, high = self.age
@@ -79,6 +81,9 @@ class Sample:
             return f"split {self.split!r} is none of {', '.join(SPLITS)}"
         if Path(self.file).is_absolute() or ".." in Path(self.file).parts:
             return "the file lies outside of the data set's folder; give a path relative to it"
+        texts = (self.file, self.subject, *self.attributes, *self.attributes.values())
+        if _UNWRITABLE.search(" ".join(map(str, texts))):
+            return "a name or label is not in UTF-8; rename the file, or correct the label"
         return None
 
 
