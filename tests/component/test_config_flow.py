@@ -55,6 +55,15 @@ ACKNOWLEDGED = {**HOME, CONF_ACKNOWLEDGED: True}
 PUBLIC_CHOICE = {**HOME, CONF_PRIVACY: "public"}
 
 
+def suggested(form: Any) -> dict[str, Any]:
+    """Return what the fields of a form hold when it is shown."""
+    return {
+        str(key): key.description["suggested_value"]
+        for key in form["data_schema"].schema
+        if key.description
+    }
+
+
 async def start_setup(hass: HomeAssistant) -> str:
     result = await hass.config_entries.flow.async_init(DOMAIN, context={"source": SOURCE_USER})
     assert result["type"] is FlowResultType.FORM
@@ -126,7 +135,9 @@ async def test_a_damaged_model_is_refused_with_its_fix(
 
 
 @pytest.mark.parametrize(
-    "choice", [{CONF_RUNTIME: "abacus"}, {CONF_PRIVACY: "nobody"}], ids=["runtime", "privacy"]
+    "choice",
+    [{CONF_RUNTIME: "abacus"}, {CONF_PRIVACY: "nobody"}, {CONF_AGE_BANDS: "zodiac"}],
+    ids=["runtime", "privacy", "age bands"],
 )
 async def test_only_what_exists_can_be_chosen(hass: HomeAssistant, choice: dict[str, str]) -> None:
     flow = await start_setup(hass)
@@ -187,8 +198,11 @@ async def test_own_age_bands_can_be_typed(hass: HomeAssistant, add_camera: AddCa
     bands = ["0-17", "18-64", "65+"]
     assert {f"People aged {band}" for band in bands} <= camera.counts().keys()
 
-    # They are suggested again, beside the choice that takes their place without them.
-    entry: MockConfigEntry = result["result"]
+
+async def test_own_age_bands_are_suggested_again_and_can_be_left_out(
+    hass: HomeAssistant, watch: Watch
+) -> None:
+    entry = await watch(engine={**HOME, CONF_AGE_BANDS: "18, 65"})
     assert suggested(await entry.start_reconfigure_flow(hass))[OWN_BANDS] == "18, 65"
     result = await reconfigure(hass, entry, ACKNOWLEDGED, {})
     assert result["type"] is FlowResultType.ABORT
@@ -268,10 +282,7 @@ async def test_another_privacy_mode_starts_new_totals(
     # The numbers that were entered are suggested again.
     result = await reconfigure(hass, entry, PUBLIC_CHOICE)
     assert result["step_id"] == "public"
-    suggested = {
-        str(key): key.description["suggested_value"] for key in result["data_schema"].schema
-    }
-    assert suggested == {CONF_WINDOW: "15", CONF_CROWD: 5, CONF_NOISE: "off"}
+    assert suggested(result) == {CONF_WINDOW: "15", CONF_CROWD: 5, CONF_NOISE: "off"}
     result = await hass.config_entries.flow.async_configure(
         result["flow_id"], {CONF_WINDOW: "30", CONF_CROWD: 10, CONF_NOISE: "light"}
     )
@@ -562,12 +573,7 @@ async def test_the_region_is_previewed_in_words_and_can_be_changed(
     form = await choose(hass, menu, "change")
     assert form["type"] is FlowResultType.FORM
     assert form["step_id"] == "user"
-    suggested = {
-        str(key): key.description["suggested_value"]
-        for key in form["data_schema"].schema
-        if key.description
-    }
-    assert lower.items() <= suggested.items()
+    assert lower.items() <= suggested(form).items()
 
     upper = choice(camera, region_bottom=66.7)
     menu = await hass.config_entries.subentries.async_configure(form["flow_id"], upper)
@@ -584,12 +590,7 @@ async def test_the_region_is_previewed_in_words_and_can_be_changed(
 
     # What was entered is suggested again.
     form = await entry.start_subentry_reconfigure_flow(hass, subentry.subentry_id)
-    suggested = {
-        str(key): key.description["suggested_value"]
-        for key in form["data_schema"].schema
-        if key.description
-    }
-    assert suggested["region_bottom"] == 66.7
+    assert suggested(form)["region_bottom"] == 66.7
     await reconfigure_camera(hass, entry, subentry, choice(camera, **lower))
     for _ in range(2):
         await next_frame(hass)
