@@ -37,6 +37,7 @@ from .coordinator import AgeGenderConfigEntry, CameraCoordinator, RuntimeData
 from .issues import keep_cameras, report_model, report_rejected, withdraw_all
 from .privacy import privacy_mode
 from .store import TotalsStore
+from .stored import check
 from .subentry import follow, watch_settings
 from .targets import COUNTS
 from .vision.artefact import ArtefactError
@@ -64,6 +65,7 @@ async def async_setup(hass: HomeAssistant, _: ConfigType) -> bool:
 
 async def async_setup_entry(hass: HomeAssistant, entry: AgeGenderConfigEntry) -> bool:
     """Load the engine and the totals, and start watching the cameras."""
+    check(entry)
     follow(hass, entry)
     # Before anything is awaited: a camera that is added while the engine loads would
     # else go unnoticed.

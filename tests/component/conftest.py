@@ -379,8 +379,9 @@ def our_log(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
 
 
 @pytest.fixture
-def model_folder(tmp_path: Path) -> Path:
-    """A copy of the bundled model, to be damaged."""
+def model_folder(hass: HomeAssistant, tmp_path: Path) -> Path:
+    """A copy of the bundled model, to be damaged, where Home Assistant may read."""
+    hass.config.allowlist_external_dirs.add(str(tmp_path))
     return Path(shutil.copytree(BUNDLED_MODEL, tmp_path / "model"))
 
 

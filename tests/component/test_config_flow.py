@@ -110,6 +110,30 @@ async def test_there_is_one_engine(hass: HomeAssistant, watch: Watch) -> None:
     assert result["reason"] == "single_instance_allowed"
 
 
+async def test_a_model_is_read_only_where_home_assistant_may_read(
+    hass: HomeAssistant, tmp_path: Path
+) -> None:
+    allowed, outside = tmp_path / "allowed", tmp_path / "outside"
+    shutil.copytree(BUNDLED_MODEL, outside)
+    allowed.mkdir()
+    (allowed / "link").symlink_to(outside)
+    hass.config.allowlist_external_dirs.add(str(allowed))
+    flow = await start_setup(hass)
+    for folder in (outside, allowed / ".." / "outside", allowed / "link", "/proc/self/environ"):
+        choice = {**ACKNOWLEDGED, CONF_MODEL: str(folder)}
+        result = await hass.config_entries.flow.async_configure(flow, choice)
+        assert result["errors"] == {"base": "engine_unusable"}
+        placeholders = result["description_placeholders"]
+        assert placeholders is not None
+        assert "allowlist_external_dirs" in placeholders["error"]
+
+    hass.config.allowlist_external_dirs.add(str(outside))
+    choice = {**ACKNOWLEDGED, CONF_MODEL: str(outside)}
+    result = await hass.config_entries.flow.async_configure(flow, choice)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    await settle(hass)
+
+
 @pytest.mark.parametrize(("damage", "complaint"), DAMAGES)
 async def test_a_damaged_model_is_refused_with_its_fix(
     hass: HomeAssistant, model_folder: Path, damage: Damage, complaint: str
