@@ -84,6 +84,15 @@ def test_dependencies_exist_and_the_domain_is_not_taken() -> None:
     assert not (core / MANIFEST["domain"]).exists()
 
 
+def test_every_component_that_is_imported_is_a_dependency() -> None:
+    declared = {*MANIFEST["dependencies"], *MANIFEST["after_dependencies"]}
+    declared |= {platform.value for platform in Platform}
+    for path in INTEGRATION.glob("*.py"):
+        imported = re.findall(r"homeassistant\.components(?:\.| import )(\w+)", path.read_text())
+        # A file that is called like a component is what that component looks for.
+        assert {*imported} <= declared | {path.stem}, path.name
+
+
 def test_nothing_is_required_but_what_home_assistant_has() -> None:
     assert MANIFEST["requirements"] == ["numpy", "Pillow"]
 
