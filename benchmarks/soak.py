@@ -37,12 +37,15 @@ FEWEST = 10
 async def once(soak: Soak) -> None:
     """Let each fault happen, as many at once as possible."""
     await soak.full_disk(soak.troubled_cameras)
-    await soak.visit(soak.reload, soak.clock_forwards, soak.clock_backwards)
-    await soak.saved_again()
+    await soak.visit(
+        soak.reload,
+        soak.saved_again,
+        soak.clock_forwards,
+        soak.clock_backwards,
+        soak.power_cut,
+    )
     await soak.rest()
     await soak.next_day()
-    await soak.rest()
-    await soak.visit(soak.power_cut)
     await soak.rest()
 
 
@@ -168,7 +171,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--frames", type=int, default=0, help="0 lets each fault happen once")
     parser.add_argument("--cameras", type=int, default=20, help="each delivers a frame a second")
-    parser.add_argument("--kills", type=int, default=3)
+    parser.add_argument("--kills", type=int, default=2, help="of Home Assistant, in all")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--disk", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()

@@ -63,7 +63,7 @@ POWER_CUT = (
 """Of others, any number, at the next start."""
 NO_ROOM = (
     rf"ERROR{_CORE}recorder\.core\] Error in database (?s:.*)database or disk is full",
-    rf"ERROR{_CORE}recorder\.core\] SQLAlchemyError (?s:.*)no further SQL can be emitted",
+    rf"ERROR{_CORE}recorder\.core\] SQLAlchemyError error processing task CommitTask",
     r"ERROR .*\[homeassistant\.util\.file\] Saving file failed: (?s:.*)No space left on device",
     r"ERROR .*\[homeassistant\.helpers\.storage\] Error writing .* No space left on device",
 )
