@@ -98,7 +98,7 @@ class Status(StrEnum):
         return cls.COUNTING
 
 
-Value = datetime | float | str | None
+Value = datetime | bool | float | str | None
 _Part = TypeVar("_Part")
 _Result = TypeVar("_Result")
 
