@@ -223,7 +223,7 @@ def _drop_units(hass: HomeAssistant, entry: AgeGenderConfigEntry) -> None:
     )
 
     for entity in er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id):
-        if entity.unit_of_measurement and entity.translation_key in COUNTS.main | COUNTS.others:
+        if entity.unit_of_measurement and entity.translation_key in COUNTS:
             async_update_statistics_metadata(
                 hass, entity.entity_id, new_unit_class=None, new_unit_of_measurement=None
             )

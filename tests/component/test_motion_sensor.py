@@ -133,6 +133,44 @@ async def test_an_outage_does_not_end_because_nothing_moves(
     assert [level for level, _ in our_log(caplog)] == ["ERROR", "INFO"]
 
 
+async def test_a_frame_that_fails_when_nothing_moves_any_more_is_an_outage(
+    wilful: WilfulCamera, watch_on_motion: Start, sense: Sense, pass_time: PassTime
+) -> None:
+    await sense(STATE_OFF)
+    wilful.delivers.clear()
+    await watch_on_motion(wait=False)
+    wilful.failure = RuntimeError("unplugged")
+    await pass_time(21)
+    wilful.delivers.set()
+    await pass_time(6)
+    assert wilful.watched.status() == "no_frame"
+    asked = wilful.requests
+    await pass_time(6)
+    assert wilful.requests == asked
+
+    wilful.failure = None
+    await sense(STATE_ON)
+    assert wilful.watched.counts()["People in view"] == "1"
+
+
+async def test_what_else_a_sensor_tells_is_no_motion(
+    hass: HomeAssistant,
+    wilful: WilfulCamera,
+    watch_on_motion: Start,
+    sense: Sense,
+    pass_time: PassTime,
+) -> None:
+    await sense(STATE_OFF)
+    await watch_on_motion()
+    await pass_time(15)
+    hass.states.async_set(SENSOR, STATE_OFF, {"battery": 42})
+    await pass_time(6)
+    asked = wilful.requests
+    await pass_time(6)
+    assert wilful.requests == asked
+    assert wilful.watched.status() == "waiting"
+
+
 async def test_a_paused_camera_stays_so_whatever_moves(
     wilful: WilfulCamera, watch_on_motion: Start, sense: Sense, pass_time: PassTime
 ) -> None:
