@@ -17,6 +17,7 @@ from .const import (
     CONF_MODEL,
     CONF_MOTION_SECONDS,
     CONF_MOTION_SENSOR,
+    CONF_MOTION_SENSOR_ID,
     CONF_NOISE,
     CONF_PRIVACY,
     CONF_REGION,
@@ -58,6 +59,7 @@ _CAMERA = {
         _NUMBER, vol.Range(min=0, min_included=False, max=LONGEST_INTERVAL)
     ),
     vol.Optional(CONF_MOTION_SENSOR): cv.entity_id,
+    vol.Optional(CONF_MOTION_SENSOR_ID): str,
     vol.Required(CONF_MOTION_SECONDS): vol.All(_NUMBER, vol.Range(min=0, max=LONGEST_INTERVAL)),
     vol.Required(CONF_REGION): [_NUMBER],
     vol.Required(CONF_MIN_FACE_SIZE): vol.All(_NUMBER, vol.Range(min=20, max=400)),
@@ -86,11 +88,8 @@ def check(entry: ConfigEntry) -> None:
     except (vol.Invalid, TypeError, ValueError, OverflowError) as error:
         raise ConfigEntryError(
             translation_domain=DOMAIN,
-            translation_key="engine_unusable",
-            translation_placeholders={
-                "error": f"the stored settings are damaged ({error!s:.200}); remove the "
-                "integration and add it again, or restore a backup"
-            },
+            translation_key="settings_damaged",
+            translation_placeholders={"error": f"{error!s:.200}"},
         ) from error
 
 
