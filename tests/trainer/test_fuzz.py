@@ -2,9 +2,12 @@
 
 import csv
 import io
+import json
 import os
+import socket
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,8 +16,9 @@ from typing import Any
 import numpy as np
 import pytest
 import tomli_w
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from paho.mqtt import publish
 from PIL import Image
 from scipy.io import savemat
 
@@ -27,7 +31,9 @@ from trainer.data.registry import dataset
 from trainer.data.sample import Rejected, Sample
 from trainer.errors import InputError
 from trainer.watch import settings as watch
+from trainer.watch.publisher import Publisher
 
+from ..broker import PATIENCE, Listener, Mosquitto, until
 from ..damage import ODD, bounds, damaged, distorted
 
 pytestmark = pytest.mark.fuzz
@@ -379,3 +385,132 @@ def test_any_settings_of_a_node_are_taken_or_refused(
         node = answer(lambda: watch.load(path, options, sources))
         if node is not None:
             assert all((node.bands(), node.zone(), node.mqtt.address, node.privacy.of()))
+
+
+def publisher(port: int) -> Publisher:
+    """The half of a node that speaks with a broker, and hears what others say."""
+    options = {"mqtt.url": f"mqtt://127.0.0.1:{port}", "privacy.mode": "home", "name": "shop"}
+    return Publisher(watch.load(None, options, ["door=picamera"]), "research", lambda *_: None)
+
+
+class Garbler:
+    """A broker that says anything, a connection after the other, once a client says hello."""
+
+    HELLO_BACK = b"\x20\x03\0\0\0"
+
+    def __init__(self) -> None:
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._socket.settimeout(PATIENCE)
+        self.port = self._socket.getsockname()[1]
+
+    def say(self, data: bytes) -> None:
+        """Wait for a client to connect, and say this to it."""
+        client, _ = self._socket.accept()
+        with client, suppress(OSError):
+            client.settimeout(PATIENCE)
+            client.recv(1000)
+            client.sendall(self.HELLO_BACK + data)
+            client.shutdown(socket.SHUT_WR)
+            while client.recv(100_000):
+                pass
+
+
+@pytest.fixture(scope="module")
+def garbler() -> Iterator[Garbler]:
+    """Spoken to by a node that tries again without waiting."""
+    garbler = Garbler()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("trainer.watch.broker.FIRST_WAIT", 0)
+        patch.setattr("trainer.watch.broker.LONGEST_WAIT", 0)
+        node = publisher(garbler.port)
+        node.start()
+        yield garbler
+        node.stop()
+
+
+CONFIG = "homeassistant/device/agegender_shop/door/config"
+PACKETS = [
+    b"\x90\x04\0\x01\0\0",  # subscribed
+    b"\x31\x39\0\x2f" + CONFIG.encode() + b"\0{}12345",  # told, and kept before
+    b"\x40\x02\0\x01",  # acknowledged
+    b"\xd0\0",  # here I am
+    b"\xe0\x02\x8e\0",  # goodbye: somebody else has your name
+]
+
+
+@given(st.one_of(st.binary(max_size=40), *map(damaged, [*PACKETS, b"".join(PACKETS)])))
+@example(b"\x31\x02\xff\xff")
+@example(b"\xf0\0")
+def test_a_node_comes_back_whatever_a_broker_says(garbler: Garbler, data: bytes) -> None:
+    garbler.say(data)
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
+    broker = Mosquitto(tmp_path_factory.mktemp("broker")).start()
+    yield broker
+    broker.stop()
+
+
+@pytest.fixture(scope="module")
+def own(broker: Mosquitto) -> Any:
+    """What a node tells a broker that keeps nothing: the discovery of its camera."""
+    node, listener = publisher(broker.port), Listener(broker.port)
+    node.start()
+    until(lambda: listener.kept.get(CONFIG), "discovery")
+    node.stop()
+    listener.stop()
+    return listener.json(CONFIG)
+
+
+CAMERAS = st.one_of(
+    st.sampled_from(["door", "", "status", "a b"]),
+    st.text(
+        st.characters(exclude_characters="/+#", exclude_categories=["Cs", "Cc", "Cn"]), max_size=8
+    ),
+)
+DISCOVERY = {
+    "device": {"identifiers": ["agegender_shop_door"]},
+    "components": {"people": {"platform": "sensor"}, "gone": {"platform": "sensor"}},
+}
+PAYLOADS = st.one_of(
+    st.binary(min_size=1, max_size=200),
+    st.sampled_from([b"ON", b"OFF", b"PRESS", b"online", b"[" * 100_000, bytes(1 << 20)]),
+    distorted(DISCOVERY).map(lambda document: json.dumps(document).encode()),
+    damaged(json.dumps(DISCOVERY).encode()).filter(len),
+)
+
+
+@settings(max_examples=settings().max_examples // 6)
+@given(kept=st.dictionaries(CAMERAS, PAYLOADS, min_size=1, max_size=20))
+def test_whatever_a_broker_keeps_is_cleared_away(
+    broker: Mosquitto, own: Any, kept: dict[str, bytes]
+) -> None:
+    topics = {CONFIG.replace("door", camera): payload for camera, payload in kept.items()}
+    tell(broker, topics, kept=True)
+    node = publisher(broker.port)
+    node.start()
+    listener = Listener(broker.port)
+    tell(broker, dict(zip(commands(own), topics.values(), strict=False)), kept=False)
+    topics.pop(CONFIG, None)
+    until(lambda: not any(listener.kept.get(topic) for topic in topics), "clearing")
+    until(lambda: listener.json(CONFIG) == own, "its own discovery")
+    listener.wait("agegender/shop/status", "online")
+    node.stop()
+    listener.wait("agegender/shop/status", "offline")
+    listener.stop()
+
+
+def tell(broker: Mosquitto, messages: dict[str, bytes], *, kept: bool) -> None:
+    if messages:
+        publish.multiple(
+            [(topic, payload, 1, kept) for topic, payload in messages.items()],
+            hostname="127.0.0.1",
+            port=broker.port,
+        )
+
+
+def commands(discovery: Any) -> list[str]:
+    """Return the topics on which a node is told what to do."""
+    components = discovery["components"].values()
+    return [each["command_topic"] for each in components if "command_topic" in each]
