@@ -14,49 +14,63 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
 LANES = {
-    "trainer": ("tests/vision", "tests/trainer"),
-    "ha": ("tests/component",),
+    "trainer": ("tests/vision/test_fuzz.py", "tests/trainer/test_fuzz.py"),
+    "ha": ("tests/component/test_fuzz.py",),
 }
-"""Folders of tests by environment."""
+"""Tests by environment."""
 _TARGET = re.compile(r"^tests/\S+?/test_fuzz\.py::test_(\S+):$")
 _CASES = re.compile(r"(\d+) passing, (\d+) failing, and \d+ invalid test cases")
 _SECONDS = re.compile(r"- during \w+ phase \(([\d.]+) seconds\)")
 
 
 def fuzz(environment: str, inputs: int) -> tuple[bool, str]:
-    """Run an environment's tests; returns whether all passed, and their output."""
+    """Run an environment's tests, telling how far they are; returns if all passed, and all said."""
+    pytest = ROOT / ".venv" / environment / "bin" / "pytest"
     command = [
-        *(ROOT / ".venv" / environment / "bin" / "pytest", *LANES[environment], "-m", "fuzz", "-q"),
-        *("--hypothesis-profile=long", "--hypothesis-show-statistics", "--tb=short"),
-        *("--show-capture=no", "-p", "no:cacheprovider"),
+        *(str(pytest), *LANES[environment], "-v", "--tb=short", "--show-capture=no"),
+        *("--hypothesis-profile=long", "--hypothesis-show-statistics", "-p", "no:cacheprovider"),
     ]
-    done = subprocess.run(  # noqa: S603  our own tests
+    said = []
+    with subprocess.Popen(  # noqa: S603  our own tests
         command,
         cwd=ROOT,
         env=os.environ | {"FUZZ_INPUTS": str(inputs), "OMP_NUM_THREADS": "1"},
-        capture_output=True,
+        stdout=subprocess.PIPE,
         text=True,
-        check=False,
-    )
-    return done.returncode == 0, done.stdout
+    ) as process:
+        assert process.stdout  # noqa: S101  asked for above
+        for line in process.stdout:
+            said.append(line)
+            if "%]" in line:
+                print(line, end="", file=sys.stderr)
+    return process.returncode == 0, "".join(said)
 
 
-def table(output: str) -> list[tuple[str, int, int, float]]:
-    """Return (target, inputs tried, of these failing, seconds) from hypothesis's statistics."""
-    rows: list[tuple[str, int, int, float]] = []
+class Row(NamedTuple):
+    """What came of one target: inputs tried, how many of them failed, and seconds."""
+
+    target: str
+    tried: int = 0
+    failed: int = 0
+    seconds: float = 0.0
+
+
+def table(output: str) -> list[Row]:
+    """Read hypothesis's statistics."""
+    rows: list[Row] = []
     for line in output.splitlines():
         if target := _TARGET.match(line):
-            rows.append((target[1].replace("_", " "), 0, 0, 0.0))
+            rows.append(Row(target[1].replace("_", " ")))
         elif rows and (cases := _CASES.search(line)):
-            name, tried, failing, seconds = rows[-1]
             passed, failed = int(cases[1]), int(cases[2])
-            rows[-1] = (name, tried + passed + failed, failing + failed, seconds)
+            row = rows[-1]
+            rows[-1] = row._replace(tried=row.tried + passed + failed, failed=row.failed + failed)
         elif rows and (phase := _SECONDS.search(line)):
-            name, tried, failing, seconds = rows[-1]
-            rows[-1] = (name, tried, failing, seconds + float(phase[1]))
+            rows[-1] = rows[-1]._replace(seconds=rows[-1].seconds + float(phase[1]))
     return rows
 
 
@@ -70,12 +84,14 @@ def main() -> None:
     rows = [row for _, output in ended for row in table(output)]
     for sound, output in ended:
         if not sound:
-            print(output)
+            print(output, file=sys.stderr)
     print("| What is read | Inputs | Found | Seconds |\n| --- | ---: | ---: | ---: |")
-    for name, tried, failing, seconds in rows:
-        print(f"| {name} | {tried:,} | {failing} | {seconds:.0f} |")
-    tried, failing, seconds = (sum(row[n] for row in rows) for n in (1, 2, 3))
-    print(f"| **all** | **{tried:,}** | **{failing}** | **{seconds:.0f}** |")
+    for row in rows:
+        print(f"| {row.target} | {row.tried:,} | {row.failed} | {row.seconds:.0f} |")
+    tried, failed = sum(row.tried for row in rows), sum(row.failed for row in rows)
+    print(
+        f"| **all** | **{tried:,}** | **{failed}** | **{sum(row.seconds for row in rows):.0f}** |"
+    )
     sys.exit(not all(sound for sound, _ in ended))
 
 
