@@ -88,10 +88,12 @@ def main() -> None:
     print("| What is read | Inputs | Found | Seconds |\n| --- | ---: | ---: | ---: |")
     for row in rows:
         print(f"| {row.target} | {row.tried:,} | {row.failed} | {row.seconds:.0f} |")
-    tried, failed = sum(row.tried for row in rows), sum(row.failed for row in rows)
-    print(
-        f"| **all** | **{tried:,}** | **{failed}** | **{sum(row.seconds for row in rows):.0f}** |"
+    tried, failed, seconds = (
+        sum(row.tried for row in rows),
+        sum(row.failed for row in rows),
+        sum(row.seconds for row in rows),
     )
+    print(f"| **all** | **{tried:,}** | **{failed}** | **{seconds:.0f}** |")
     sys.exit(not all(sound for sound, _ in ended))
 
 
