@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from tests.broker import PATIENCE, Listener, Mosquitto, until
 from trainer.errors import InputError
 from trainer.video import Writer
 from trainer.watch import entities as told
+from trainer.watch.node import Node
 from trainer.watch.settings import load
 
 from .conftest import ASTRONAUT, ROOT
@@ -221,6 +223,45 @@ def test_a_camera_is_paused_and_set_back_over_the_broker(broker: Mosquitto, star
     node.send_signal(signal.SIGTERM)
     assert node.wait(PATIENCE) == 0
     listener.stop()
+
+
+def test_a_node_with_too_much_to_do_takes_frames_less_often(
+    broker: Mosquitto, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    crowd = np.tile(np.asarray(Image.open(ASTRONAUT).convert("RGB")), (2, 3, 1))
+    with Writer(tmp_path / "crowd.mp4") as video:
+        for number in range(30):
+            video.write(np.roll(crowd, 40 * (number % 2), axis=1), number / 30)
+    (tmp_path / "watch.toml").write_text(
+        f'name = "shop"\nstate = "{tmp_path}/state"\nruntime = "numpy"\n'
+        f'[mqtt]\nurl = "mqtt://127.0.0.1:{broker.port}"\n[privacy]\nmode = "home"\n'
+        + "".join(
+            f'[[cameras]]\nname = "{name}"\nsource = "{tmp_path}/crowd.mp4"\ninterval = 0.1\n'
+            for name in ("door", "hall", "yard")
+        )
+    )
+    caplog.set_level("INFO", "trainer.watch.node")
+    listener = Listener(broker.port)
+    node = Node(load(tmp_path / "watch.toml", {}, []))
+    thread = Thread(target=node.run)
+    thread.start()
+    states = [STATE.replace("door", name) for name in ("door", "hall", "yard")]
+
+    def doing() -> set[str | None]:
+        return {(listener.json(state) or {}).get("status") for state in states}
+
+    try:
+        until(lambda: "overloaded" in doing(), "an overload")
+        for state in states:
+            listener.say(state.replace("state", "pause/set"), "ON")
+        until(lambda: doing() == {"paused"}, "pauses")
+    finally:
+        node.stop()
+        thread.join(PATIENCE)
+        listener.stop()
+    [beginning, end] = caplog.messages
+    assert "frames are taken less often" in beginning
+    assert end == "There is time for every frame again"
 
 
 def test_a_camera_that_was_removed_is_cleared_away(

@@ -68,3 +68,15 @@ def test_frames_per_minute_are_those_of_the_last_ones() -> None:
     assert load.frames_per_minute("hall") == pytest.approx(30)
     load.drop("hall", NOON)
     assert load.frames_per_minute("hall") is None
+
+
+def test_a_camera_slower_than_its_interval_is_less_load() -> None:
+    load = Load()
+    for _ in range(20):
+        load.add("hall", 0.5, 0.1, NOON)
+        for _ in range(4):
+            load.idle("hall", 0.1, NOON)
+    assert load.figure == pytest.approx(1)
+    load.drop("hall", NOON)
+    load.idle("hall", 0.1, NOON)
+    assert load.frames_per_minute("hall") is None

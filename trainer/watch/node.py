@@ -277,7 +277,10 @@ class Node:
         if frame := camera.grabber.take():
             camera.seen = monotonic()
             self._look(key, camera, frame)
-        elif monotonic() - camera.seen > PATIENCE + interval:
+            return
+        now = datetime.now(UTC)
+        self._tell_load(lambda: self._load.idle(key, camera.settings.interval, now))
+        if monotonic() - camera.seen > PATIENCE + interval:
             self._set_available(key, camera, camera.grabber.problem)
 
     def _look(self, key: str, camera: _Camera, frame: Frame) -> None:

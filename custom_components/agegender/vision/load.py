@@ -80,6 +80,11 @@ class Load:
         known.taken.append(now)
         self._judge(now)
 
+    def idle(self, camera: str, interval: float, now: datetime) -> None:
+        """Take in that a camera, when its turn came, had no new frame, which took no time."""
+        self._cameras.setdefault(camera, _Camera(interval)).seconds.append(0.0)
+        self._judge(now)
+
     def drop(self, camera: str, now: datetime) -> None:
         """Forget a camera that delivers nothing for now."""
         self._cameras.pop(camera, None)
