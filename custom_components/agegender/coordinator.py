@@ -162,6 +162,17 @@ class CameraCoordinator(DataUpdateCoordinator[Reading]):
         if not self.paused:
             await self.async_refresh()
 
+    @override
+    async def async_shutdown(self) -> None:
+        """Want no more frames, and let go of the models.
+
+        The coordinator itself lives until the garbage collector finds it, which may be a
+        dozen reloads later.
+        """
+        await super().async_shutdown()
+        self._still = True  # for a frame that is on its way
+        del self._watch
+
     @callback
     def _motion_changed(self, event: Event[EventStateChangedData]) -> None:
         old, new = event.data["old_state"], event.data["new_state"]
