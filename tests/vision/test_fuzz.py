@@ -205,7 +205,7 @@ def stored_totals(mode: Mode) -> Any:
     return {"camera": mode.start(BANDS, NOW).to_dict()}
 
 
-@pytest.mark.parametrize("mode", [Home(), Public()])
+@pytest.mark.parametrize("mode", [Home(), Public()], ids=["home", "public"])
 @given(data=st.data())
 def test_any_totals_are_restored_or_set_aside(mode: Mode, data: st.DataObject) -> None:
     whole = stored_totals(mode)
@@ -225,3 +225,12 @@ def test_any_totals_are_restored_or_set_aside(mode: Mode, data: st.DataObject) -
         counting = {key: mode.advance(census, (), NOW) for key, census in censuses.items()}
         totals.save(path, counting)
         mode.publish(counting["camera"], ())
+
+
+def test_a_long_value_does_not_get_into_the_log(tmp_path: Path) -> None:
+    stored = stored_totals(Public())
+    stored["camera"]["window"]["end"] = "2026-11-23T12:15:0" * 1000
+    (tmp_path / "totals").write_text(json.dumps(stored))
+    _, damage = totals.load(tmp_path / "totals", {"camera": "Door"}, Public(), BANDS, NOW)
+    assert damage
+    assert len(damage.reason) < LOG_LINE
