@@ -132,7 +132,7 @@ def use(description: bytes, weights: bytes) -> None:
             except ArtefactError as error:
                 refusal = str(error)
     if not refusal:
-        assert np.isfinite([estimate.age, estimate.age_low, estimate.age_high]).all()
+        assert np.isfinite([*estimate.ages, estimate.age, estimate.age_low]).all()
         assert 0 <= estimate.p_female <= 1
     assert len(refusal) < LOG_LINE
 
@@ -143,6 +143,10 @@ def test_the_tiny_model_is_accepted() -> None:
 
 @given(distorted(DESCRIPTION))
 @example(DESCRIPTION | {"calibration": None})
+@example(DESCRIPTION | {"input": DESCRIPTION["input"] | {"scale": float("inf")}})
+@example(DESCRIPTION | {"input": DESCRIPTION["input"] | {"size": 10**6}})
+@example(DESCRIPTION | {"input": DESCRIPTION["input"] | {"size": 0}})
+@example(DESCRIPTION | {"calibration": {"age_temperature": 0}})
 def test_any_description_is_a_model_or_refused(description: Any) -> None:
     use(json.dumps(description).encode(), MODEL[artefact.WEIGHTS])
 
