@@ -221,6 +221,8 @@ class CameraCoordinator(DataUpdateCoordinator[Reading]):
         self._advance(self._mode.advance(self.census, scene.counted, dt_util.now()))
         # An outage does not end because nothing moves.
         if self.paused or (self._still and self.last_update_success):
+            if not self.last_update_success:
+                self.logger.info("%s is paused: whether it delivers is not known", self.name)
             self.async_set_updated_data(self._resting())
 
     @callback
