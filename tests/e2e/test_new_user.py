@@ -80,20 +80,21 @@ async def choose(page: Page, entity: str) -> None:
     await choices.get_by_text(entity).first.click()
 
 
+async def taken(page: Page, value: str | int) -> bool:
+    """Tell whether a blueprint's inputs hold a value: what is entered sooner after it is lost."""
+    inputs = "editor => Object.values(editor.config.use_blueprint.input ?? {})"
+    return value in await page.locator("blueprint-automation-editor").evaluate(inputs)
+
+
 async def enter(page: Page, number: str, value: int) -> None:
-    """Enter a number that a blueprint asks for.
-
-    Home Assistant loses what is entered before it has taken over the entry before.
-    """
+    """Enter a number that a blueprint asks for."""
     field = page.locator("ha-settings-row").filter(has=page.get_by_text(number, exact=True))
-    editor = page.locator("blueprint-automation-editor")
 
-    async def taken() -> bool:
+    async def entered() -> bool:
         await field.get_by_role("spinbutton").fill(str(value))
-        entered = await editor.evaluate("editor => editor.config.use_blueprint.input")
-        return value in entered.values()
+        return await taken(page, value)
 
-    await until(taken, f"{value} as the {number}")
+    await until(entered, f"{value} as the {number}")
 
 
 def row(page: Page, entity: str) -> Locator:
@@ -172,6 +173,7 @@ async def import_blueprint(page: Page, home: Home) -> None:
 
 async def automate(page: Page) -> None:
     await choose(page, "People in view")
+    await until(lambda: taken(page, "sensor.entrance_people_in_view"), "the count to be taken")
     await enter(page, "Number", 0)
     await enter(page, "Free again below", 1)
     await page.get_by_role("button", name="Add action").first.click()
