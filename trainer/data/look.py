@@ -75,7 +75,7 @@ class Onlooker:
             if sample.place == "aligned":
                 picture = Image.fromarray(decode(data))
             else:
-                picture = Image.fromarray(self._cut(sample, data))
+                picture = Image.fromarray(self.cut(sample, data))
                 file = io.BytesIO()
                 picture.save(file, "JPEG", quality=95, subsampling=0)
                 data = file.getvalue()
@@ -91,7 +91,16 @@ class Onlooker:
             _write(self.output / name, data)
         return Face(sample, name, digest, near.fingerprint(picture))
 
-    def _cut(self, sample: Sample, data: bytes) -> NDArray[np.uint8]:
+    def cut(self, sample: Sample, data: bytes) -> NDArray[np.uint8]:
+        """Return the labelled face of a picture, aligned: uint8 (side, side, 3).
+
+        Raises
+        ------
+        FrameError
+            The file holds no picture.
+        NoFaceError
+            There is no face in it, or it cannot be told which one is meant.
+        """
         image = decode(data, enough=ENOUGH)
         scale = max(image.shape[:2]) / longer_side(data)
         found = self._detect(image)

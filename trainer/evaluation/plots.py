@@ -131,6 +131,27 @@ def curves(ax: Any, log: pd.DataFrame, columns: Sequence[str], label: str) -> No
     ax.legend(fontsize="small")
 
 
+def roc(ax: Any, curve: Any) -> None:
+    """Draw a :class:`trainer.evaluation.verification.Roc`, and where its errors are equal."""
+    rate, _ = curve.equal
+    ax.plot([0, 100], [0, 100], color=GREY, lw=0.8, label="by chance")
+    ax.plot(100 * curve.false_accepts, 100 * curve.true_accepts, color=BLUE)
+    ax.plot(100 * rate, 100 * (1 - rate), "o", color=RED, label=f"equal errors, {100 * rate:.1f} %")
+    ax.set(xlabel="strangers accepted, %", ylabel="same person accepted, %", aspect="equal")
+    ax.set(title=f"verification, area {curve.area:.3f}")
+    ax.legend(fontsize="small", loc="lower right")
+
+
+def matches(ax: Any, shares: NDArray[np.float64]) -> None:
+    """Draw a cumulative match characteristic, (G,) shares at the ranks from 1 on."""
+    ranks = np.arange(1, len(shares) + 1)
+    ax.plot(ranks, 100 * ranks / len(shares), color=GREY, lw=0.8, label="by chance")
+    ax.plot(ranks, 100 * shares, color=BLUE)
+    ax.set(xlabel=f"rank among {len(shares)} people", ylabel="found, %", ylim=(0, 100))
+    ax.set(title=f"identification, rank 1: {100 * shares[0]:.1f} %")
+    ax.legend(fontsize="small", loc="lower right")
+
+
 def grid(
     rows: Sequence[tuple[str, NDArray[np.uint8]]], captions: Sequence[str] | None = None
 ) -> Figure:
