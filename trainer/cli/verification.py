@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 
 from trainer.cli.app import LimitOption, app, errors
@@ -84,7 +85,7 @@ def verify(
             f"`agegender verify-pairs {model} --manifest data/fgnet`, or give --threshold."
         )
     features = _features([first, second], model, detector)
-    distance = float(verification.distances(features[:1], features[1:])[0])
+    (distance,) = verification.distances(features, np.array([0]), np.array([1])).tolist()
     limit = known["threshold"] if threshold is None else threshold
     said = {"distance": round(distance, 4), "threshold": round(limit, 4)}
     typer.echo(json.dumps({**said, "same": distance <= limit}))
@@ -113,7 +114,8 @@ def identify_(
 
     others = predict.files(gallery)
     features = _features([picture, *others], model, detector)
-    apart = verification.distances(features[:1].repeat(len(others), axis=0), features[1:])
+    second = np.arange(1, len(features))
+    apart = verification.distances(features, np.zeros_like(second), second)
     for place in apart.argsort(kind="stable"):
         line = {"file": str(others[place]), "distance": round(float(apart[place]), 4)}
         typer.echo(json.dumps(line))

@@ -156,9 +156,23 @@ def portraits(files: Sequence[Path], detector: str, min_face: int = 20) -> Faces
     return Faces(np.stack(crops), unknown, unknown[:, 0], pd.DataFrame({"file": files}))
 
 
-def distances(first: Floats, second: Floats) -> Floats:
-    """Return the cosine distance of each pair of features (P, D), in [0, 2]."""
-    return 1 - np.sum(first * second, axis=1)
+def distances(features: Floats, first: Places, second: Places, chunk: int = 4096) -> Floats:
+    """Return the cosine distance of pairs of faces, (P,) in [0, 2].
+
+    Parameters
+    ----------
+    features
+        (N, D), see :func:`embed`.
+    first, second
+        Positions of the faces, (P,).
+    chunk
+        Pairs at a time: there are many more of them than faces.
+    """
+    parts = []
+    for at in range(0, len(first), chunk):
+        pair = features[first[at : at + chunk]], features[second[at : at + chunk]]
+        parts.append(1 - np.einsum("pd,pd->p", *pair))
+    return np.concatenate(parts)
 
 
 def pairs(people: NDArray[Any], most: int = MOST_PAIRS, seed: int = 1) -> Pairs:
@@ -320,7 +334,7 @@ def judge(features: Floats, people: NDArray[Any]) -> tuple[dict[str, Any], Roc, 
         See :func:`roc` and :func:`identify`.
     """
     chosen = pairs(people)
-    distance = distances(features[chosen.first], features[chosen.second])
+    distance = distances(features, chosen.first, chosen.second)
     curve, matches = roc(distance, chosen.same), identify(features, people)
     rate, threshold = curve.equal
     low, high = interval(distance, chosen, people)
