@@ -86,10 +86,14 @@ def compare(
     output: Annotated[
         Path | None, typer.Option(help="Folder for compare.csv, .json and .md.")
     ] = None,
+    page: Annotated[
+        Path | None, typer.Option(help="A Markdown page to put the table into, between its marks.")
+    ] = None,
 ) -> None:
-    """Put several models into one table, with bootstrap intervals and what each costs.
+    """Put several models into one table: errors with bootstrap intervals, costs, training.
 
-    Differences are from the first model, on the same faces.
+    Differences are from the first model, on the same faces. Times are of one thread, the
+    models in turn. In a narrow terminal the models stand side by side.
     """
     from trainer.data import faces
     from trainer.evaluation import compare as comparison
@@ -97,15 +101,18 @@ def compare(
     from trainer.files import atomically
 
     held_out = faces.load(manifest, [split], limit)
-    answers, costs = {}, {}
+    answers = {}
     for folder in model:
         if str(folder) in answers:
             raise InputError(f"{folder}: named twice.")
         answers[str(folder)] = models.load(folder).answer(held_out)
-        costs[str(folder)] = cost.measure(folder)
-    found = comparison.compare(held_out, answers, costs)
+    found = comparison.compare(held_out, answers, cost.table(model))
     wide = comparison.wide(found)
-    Console().print(comparison.view(wide, f"{len(held_out):,} faces of {split}"))
+    console = Console()
+    console.print(comparison.view(wide, f"{len(held_out):,} faces of {split}", console.width))
+    if page:
+        comparison.into_page(page, comparison.markdown(wide))
+        typer.echo(f"{page}: the table")
     if output:
         texts = {
             "compare.csv": found.to_csv(index=False),

@@ -12,10 +12,11 @@ from trainer.data.faces import Faces
 from trainer.files import atomically
 from trainer.models import heads as head_kinds
 from trainer.models.recipes import recipe
-from trainer.run import CHECKPOINT
+from trainer.run import BUDGET, CHECKPOINT
 from trainer.training.callbacks import (
     Average,
     Bar,
+    Budget,
     EarlyStopping,
     Finite,
     Log,
@@ -88,6 +89,8 @@ def train(
                 callbacks.append(Validate(finished, held_out, config, heads, every))
         callbacks.append(bar)
         if cluster.chief:
+            views = settings.steps * settings.batch_size
+            callbacks.append(Budget(run / BUDGET, "train", views))
             callbacks += [Log(log), TensorBoard(run / "tensorboard" / "train")]
             callbacks += [stopping, checkpoint] if stopping else [checkpoint]
         cluster.fit(
