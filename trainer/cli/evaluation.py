@@ -228,3 +228,38 @@ def evaluate_detectors(
             continue
         results[name] = detection.measure(detect, pictures)
     Console().print(detection.table(results, pictures))
+
+
+@app.command("evaluate-wider")
+def evaluate_wider(
+    folder: Annotated[
+        Path, typer.Argument(help="WIDER FACE: WIDER_val, wider_face_split, wider_*_val.mat.")
+    ],
+    detector: Annotated[
+        list[str] | None, typer.Option(help="Detectors to run and to judge. Repeatable.")
+    ] = None,
+    predictions: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folders with text files of other programs to judge. Repeatable."),
+    ] = None,
+    output: Annotated[
+        Path, typer.Option(help="Folder for what the detectors find; goes on where it ended.")
+    ] = Path("runs/wider-face"),
+    min_face: Annotated[int, typer.Option(help="Smallest face looked for, pixels.")] = 10,
+) -> None:
+    """Give face detectors' average precision on WIDER FACE, easy, medium and hard."""
+    from trainer.evaluation import detection, wider
+
+    if not detector and not predictions:
+        raise InputError("Nothing to judge: name a --detector, or a folder of --predictions.")
+    pictures = wider.truth(folder / wider.ANNOTATIONS)
+    faces = wider.counted(folder)
+    results = {}
+    for name in detector or ():
+        found = output / f"{name}-{min_face}".replace(" ", "-")
+        detect = detection.detector(name, min_face)
+        wider.detect_all(detect, pictures, folder / wider.IMAGES, found)
+        results[name] = wider.judge(pictures, faces, found)
+    for other in predictions or ():
+        results[str(other)] = wider.judge(pictures, faces, other)
+    Console().print(wider.table(results))
