@@ -123,6 +123,9 @@ class HeadConfig(BaseModel):
 NO_HEAD = "none"
 """The kind that leaves a head out."""
 
+FOUND = {"classes", "importance"}
+"""Options of heads that, left out, the training faces decide."""
+
 HEADS: dict[str, dict[str, Any]] = {
     "age": {"kind": "distribution"},
     "gender": {"kind": "binary", "positive": "female", "smoothing": 0.05},
@@ -133,7 +136,8 @@ HEADS: dict[str, dict[str, Any]] = {
 class Config(_Section):
     """Everything that determines a run, with its seed.
 
-    A table under `heads` that names no `kind` changes that head's own options.
+    A table under `heads` that names no `kind` changes that head's own options. `options` are
+    the recipe's own settings.
     """
 
     seed: int = 1
@@ -143,6 +147,7 @@ class Config(_Section):
     pretrain: PretrainConfig = PretrainConfig()
     train: TrainConfig = TrainConfig()
     heads: dict[str, HeadConfig] = Field(default={}, validate_default=True)
+    options: dict[str, Any] = {}
 
     @model_validator(mode="before")
     @classmethod
@@ -214,6 +219,7 @@ def load(path: Path | None = None, overrides: Sequence[str] = ()) -> Config:
         recipe = recipes.recipe(str(values.get("recipe", Config().recipe)))
         config = Config.model_validate(_merged(recipe.defaults, values))
         heads.of(config)
+        recipes.options(config)
         if recipe.pretrained:
             encoders.check(config.model)
     except ValidationError as error:
@@ -225,12 +231,12 @@ def load(path: Path | None = None, overrides: Sequence[str] = ()) -> Config:
 
 
 def completed(config: Config, saved: Config) -> Config:
-    """Return `config` with the classes that the run `saved` found for heads that name none."""
+    """Return `config` with what the run `saved` found for heads that leave it out."""
     heads = {
         name: saved.heads[name]
         if name in saved.heads
-        and "classes" not in head.options
-        and head.model_dump() == saved.heads[name].model_dump(exclude={"classes"})
+        and not FOUND & head.options.keys()
+        and head.model_dump() == saved.heads[name].model_dump(exclude=FOUND)
         else head
         for name, head in config.heads.items()
     }
@@ -246,7 +252,7 @@ def save(config: Config, path: Path) -> None:
 def difference(saved: Config, given: Config) -> str | None:
     """Return the first setting in which `given` is not what `saved` is; None if none.
 
-    Classes that `saved` has found for heads that name none make no difference.
+    What `saved` has found for heads that leave it to the training faces makes no difference.
     """
     before, now = (
         _flat(config.model_dump(mode="json")) for config in (saved, completed(given, saved))

@@ -88,7 +88,7 @@ def trained(folder: Path) -> tuple[config.Config, keras.Model, dict[str, Any]]:
         raise InputError(
             f"{folder / CHECKPOINT}: cannot be read as a model ({error}); {again}."
         ) from error
-    size, names = network.input_shape[1], list(network.output)
+    size, names = network.input_shape[-2], list(network.output)
     expected = list(head_kinds.of(settings))
     if size != settings.model.size or names != expected:
         raise InputError(
