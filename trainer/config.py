@@ -214,12 +214,13 @@ def load(path: Path | None = None, overrides: Sequence[str] = ()) -> Config:
         _assign(values, key.strip().split("."), _value(text.strip()), override)
     # They build networks, for which Keras is loaded: not before there is something to build.
     from trainer.models import encoders, heads, recipes  # noqa: PLC0415
+    from trainer.recipes import options  # noqa: PLC0415
 
     try:
         recipe = recipes.recipe(str(values.get("recipe", Config().recipe)))
         config = Config.model_validate(_merged(recipe.defaults, values))
         heads.of(config)
-        recipes.options(config)
+        options.of(config, getattr(recipe, "options", options.Options))
         if recipe.pretrained:
             encoders.check(config.model)
     except ValidationError as error:

@@ -15,7 +15,7 @@ from agegender_vision.graph import Graph, Weights
 from agegender_vision.runtime import runtimes
 from trainer.evaluation import models
 from trainer.export.artefact import ExportError, write
-from trainer.models import heads
+from trainer.models import heads, recipes
 
 REPEATS = 15
 FILES = (artefact.DESCRIPTION, artefact.WEIGHTS)
@@ -57,6 +57,7 @@ def measure(folder: Path) -> Cost | None:
                     heads.of(settings),
                     temperatures,
                     mirror=settings.model.mirror,
+                    geometry=recipes.geometry(settings),
                 )
             except ExportError:
                 return None
