@@ -41,7 +41,10 @@ class Recipe(Protocol):
         """
 
     def compile(self, model: keras.Model, config: Config, heads: Mapping[str, Head]) -> None:
-        """Give the network its optimizer and its losses, see :func:`trainer.models.heads.head_losses`."""
+        """Give the network its optimizer and its losses.
+
+        See :func:`trainer.models.heads.head_losses`.
+        """
 
     def views(
         self,
