@@ -220,6 +220,14 @@ class HeadLoss(keras.losses.Loss):  # type: ignore[misc]
         return self.head.loss(y_true, y_pred)
 
 
+def head_losses(config: Config, heads: Mapping[str, Head]) -> dict[str, Any]:
+    """Return the losses of the heads and their weights, as arguments of `Model.compile`."""
+    return {
+        "loss": {name: HeadLoss(head) for name, head in heads.items()},
+        "loss_weights": {name: config.heads[name].weight for name in heads},
+    }
+
+
 def of(config: Config) -> dict[str, Head]:
     """Return the heads that a configuration asks for, by name.
 

@@ -16,7 +16,7 @@ from trainer.data.faces import Faces
 from trainer.data.geometry import aligned
 from trainer.errors import InputError
 from trainer.models import estimator
-from trainer.models.heads import Head, HeadLoss
+from trainer.models.heads import Head, head_losses
 
 
 class Recipe(Protocol):
@@ -41,7 +41,10 @@ class Recipe(Protocol):
         """
 
     def compile(self, model: keras.Model, config: Config, heads: Mapping[str, Head]) -> None:
-        """Give the network its optimizer and its losses, see :func:`head_losses`."""
+        """Give the network its optimizer and its losses.
+
+        See :func:`trainer.models.heads.head_losses`.
+        """
 
     def views(
         self,
@@ -107,14 +110,6 @@ def recipe(name: str) -> Recipe:
         return recipes.get(name)
     except PluginError as error:
         raise InputError(str(error)) from error
-
-
-def head_losses(config: Config, heads: Mapping[str, Head]) -> dict[str, Any]:
-    """Return the losses of the heads and their weights, as arguments of `Model.compile`."""
-    return {
-        "loss": {name: HeadLoss(head) for name, head in heads.items()},
-        "loss_weights": {name: config.heads[name].weight for name in heads},
-    }
 
 
 def outputs(
