@@ -20,7 +20,8 @@ GEOMETRY = CropGeometry(
 def centre(share: float) -> CropGeometry:
     """Return where the landmarks lie in the middle of a face, `share` of its side wide."""
     points = ((GEOMETRY.points(1) - 0.5) / share + 0.5).round(6).tolist()
-    return CropGeometry(*((x, y) for x, y in points))
+    left_eye, right_eye, nose, mouth_left, mouth_right = ((x, y) for x, y in points)
+    return CropGeometry(left_eye, right_eye, nose, mouth_left, mouth_right)
 
 
 def aligned(

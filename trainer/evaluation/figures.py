@@ -73,7 +73,7 @@ def errors(faces: Faces, found: Predictions) -> dict[str, NDArray[np.float64]]:
         out["cs5"] = np.where(np.isnan(error), np.nan, np.abs(error) <= 5)
         for name, bands in BANDS.items():
             true = band_labels(faces, bands)
-            if np.mean(true[~np.isnan(low)] >= 0) >= FITTING:
+            if (known := ~np.isnan(low)).any() and np.mean(true[known] >= 0) >= FITTING:
                 off = np.where(true < 0, np.nan, np.abs(found.bands(bands) - true))
                 for key, most in (("exact", 0), ("one_off", 1)):
                     right = (off <= most) & ~refused

@@ -131,7 +131,9 @@ def _exported(folder: Path) -> Model:
         raise InputError(f"{folder}: its ages are not the years 0 to {YEARS - 1}.")
 
     def answer(faces: Faces) -> Predictions:
-        crops = np.stack([aligned(face, estimator.size, estimator.geometry) for face in faces.images])
+        crops = np.stack(
+            [aligned(face, estimator.size, estimator.geometry) for face in faces.images]
+        )
         said = [
             one
             for start in range(0, len(crops), BATCH)

@@ -22,7 +22,7 @@ from trainer.models import losses
 from trainer.models.bands import Bands
 from trainer.models.coral import Coral
 from trainer.models.kind import Kind
-from trainer.models.one_step import TupleAge, TupleGender, TwoHotAge, TwoHotGender
+from trainer.models.one_step import OneStepAge, OneStepGender
 
 WORDS = {"yes": 1.0, "true": 1.0, "1": 1.0, "no": 0.0, "false": 0.0, "0": 0.0}
 """What a column of yes and no may hold, in any case."""
@@ -198,10 +198,8 @@ heads: Registry[Callable[..., Head]] = Registry(
         "categorical": Categorical,
         "coral": Coral,
         "distribution": Distribution,
-        "tuple-age": TupleAge,
-        "tuple-gender": TupleGender,
-        "two-hot-age": TwoHotAge,
-        "two-hot-gender": TwoHotGender,
+        "one-step-age": OneStepAge,
+        "one-step-gender": OneStepGender,
     },
 )
 """Kinds of heads, called with `name` and the options of the configuration. Other packages

@@ -27,27 +27,29 @@ def probabilities(
     outputs
         (N, K).
     temperature
-        What the logits are divided by (Guo et al., ICML 2017).
+        What the outputs are divided by (Guo et al., ICML 2017).
 
     Returns
     -------
     numpy.ndarray
-        (N, A) over years or classes; of a logit (N, 2): the negative class, the positive.
-        Rows sum to 1.
+        (N, C) over years or classes; of a logit the negative class, then the positive. Rows
+        sum to 1.
 
     Raises
     ------
     InputError
         The description is of a type that nobody here reads.
     """
-    try:
-        read = READERS[description["type"]]
-    except KeyError:
-        raise InputError(
-            f"a head of the type {description['type']!r} cannot be read; the types are "
-            f"{', '.join(READERS)}."
-        ) from None
-    return read(outputs.astype(np.float64) / temperature, description)
+    kind = description["type"]
+    if kind not in READERS:
+        known = ", ".join(READERS)
+        raise InputError(f"a head of the type {kind!r} cannot be read; the types are {known}.")
+    logits = outputs.astype(np.float64)
+    if kind == "tuple":
+        # A squared error is the likelihood of a Gaussian about the class's number, whose
+        # variance is the temperature.
+        logits = -np.square(logits - np.arange(len(description["labels"]))) / 2
+    return READERS[kind](logits / temperature)
 
 
 def refuses(description: Description) -> bool:
@@ -58,116 +60,41 @@ def refuses(description: Description) -> bool:
 def undefined(description: Description, outputs: Floats) -> NDArray[np.bool_]:
     """Return where a head that :func:`refuses` answers that this is no face, (N,).
 
-    It is where no output of a two-hot head reaches one half, and where the nearest whole
-    number of a tuple is no class.
+    It is where the outputs of a two-hot head sum to less than one half: the classes exclude
+    each other, so the sum is the probability of any of them. Of a tuple it is where the
+    nearest whole number is no class.
     """
-    nothing: NDArray[np.bool_] = outputs.max(axis=1) < 0
     if description["type"] == "tuple":
         nearest = np.round(outputs[:, 0])
-        nothing = (nearest < 0) | (nearest >= len(description["labels"]))
-    return nothing
+        beyond: NDArray[np.bool_] = (nearest < 0) | (nearest >= len(description["labels"]))
+        return beyond
+    none: NDArray[np.bool_] = expit(outputs).sum(axis=1) < 0.5
+    return none
 
 
-def _softmax(logits: Floats, _: Description) -> NDArray[np.float64]:
-    shares: NDArray[np.float64] = softmax(logits, axis=1)
-    return shares
+def _softmax(logits: Floats) -> NDArray[np.float64]:
+    return np.asarray(softmax(logits, axis=1), np.float64)
 
 
-def _logit(logits: Floats, about: Description) -> NDArray[np.float64]:
-    return _softmax(np.concatenate([np.zeros_like(logits), logits], axis=1), about)
+def _logit(logits: Floats) -> NDArray[np.float64]:
+    return _softmax(np.concatenate([np.zeros_like(logits), logits], axis=1))
 
 
-def _coral(logits: Floats, _: Description) -> NDArray[np.float64]:
-    above = np.pad(expit(logits), ((0, 0), (1, 0)), constant_values=1.0)
-    at_least = np.pad(above, ((0, 0), (0, 1)))
-    return np.maximum(at_least[:, :-1] - at_least[:, 1:], 0.0)
+def _ranks(logits: Floats) -> NDArray[np.float64]:
+    older = np.pad(expit(logits), ((0, 0), (1, 0)), constant_values=1.0)
+    return np.asarray(-np.diff(older, axis=1, append=0.0), np.float64)
 
 
-def _two_hot(logits: Floats, _: Description) -> NDArray[np.float64]:
+def _each_by_itself(logits: Floats) -> NDArray[np.float64]:
     yes = expit(logits)
-    shares: NDArray[np.float64] = yes / yes.sum(axis=1, keepdims=True)
-    return shares
+    return np.asarray(yes / yes.sum(axis=1, keepdims=True), np.float64)
 
 
-def _tuple(values: Floats, about: Description) -> NDArray[np.float64]:
-    # A squared error is the likelihood of a Gaussian about the class's number.
-    classes = np.arange(len(about["labels"]))
-    return _softmax(values * classes - np.square(classes) / 2, about)
-
-
-READERS[description["type"]]
-    except KeyError:
-        raise InputError(
-            f"a head of the type {description['type']!r} cannot be read; the types are "
-            f"{', '.join(READERS)}."
-        ) from None
-    return read(outputs.astype(np.float64) / temperature, description)
-
-
-def refuses(description: Description) -> bool:
-    """Return whether a head can answer that this is no face: whether it learns from such."""
-    return description["type"] in ("two-hot", "tuple")
-
-
-def undefined(description: Description, outputs: Floats) -> NDArray[np.bool_]:
-    """Return where a head that :func:`refuses` answers that this is no face, (N,).
-
-    It is where no output of a two-hot head reaches one half, and where the nearest whole
-    number of a tuple is no class.
-    """
-    nothing: NDArray[np.bool_] = outputs.max(axis=1) < 0
-    if description["type"] == "tuple":
-        nearest = np.round(outputs[:, 0])
-        nothing = (nearest < 0) | (nearest >= len(description["labels"]))
-    return nothing
-
-
-def _softmax(logits: Floats, _: Description) -> NDArray[np.float64]:
-    shares: NDArray[np.float64] = softmax(logits, axis=1)
-    return shares
-
-
-def _logit(logits: Floats, about: Description) -> NDArray[np.float64]:
-    return _softmax(np.concatenate([np.zeros_like(logits), logits], axis=1), about)
-
-
-def _coral(logits: Floats, _: Description) -> NDArray[np.float64]:
-    above = np.pad(expit(logits), ((0, 0), (1, 0)), constant_values=1.0)
-    at_least = np.pad(above, ((0, 0), (0, 1)))
-    return np.maximum(at_least[:, :-1] - at_least[:, 1:], 0.0)
-
-
-def _two_hot(logits: Floats, about: Description) -> NDArray[np.float64]:
-    yes = expit(logits)
-    return _over_years(yes / yes.sum(axis=1, keepdims=True), about)
-
-
-def _tuple(values: Floats, about: Description) -> NDArray[np.float64]:
-    # A squared error is the likelihood of a Gaussian about the class's number.
-    classes = np.arange(_classes(about))
-    return _over_years(_softmax(values * classes - np.square(classes) / 2, about), about)
-
-
-def _classes(about: Description) -> int:
-    own = bands(about)
-    return len(own.labels if own else about["labels"])
-
-
-def _over_years(shares: NDArray[np.float64], about: Description) -> NDArray[np.float64]:
-    """Spread the probability of each age band evenly over its years."""
-    own = bands(about)
-    if own is None:
-        return shares
-    first, last = about["support"]
-    of_each = np.array([own.index(year) for year in range(first, last + 1)])
-    return (shares / np.bincount(of_each))[:, of_each]
-
-
-READERS: Mapping[str, Callable[[Floats, Description], NDArray[np.float64]]] = {
-    "distribution": _softmax,
+READERS: Mapping[str, Callable[[Floats], NDArray[np.float64]]] = {
     "classes": _softmax,
+    "coral": _ranks,
+    "distribution": _softmax,
     "logit": _logit,
-    "coral": _coral,
-    "two-hot": _two_hot,
-    "tuple": _tuple,
+    "tuple": _softmax,
+    "two-hot": _each_by_itself,
 }

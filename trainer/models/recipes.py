@@ -9,14 +9,16 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from agegender_vision.align import CropGeometry
 from agegender_vision.plugins import PluginError, Registry
 from trainer.config import Config
 from trainer.data.augment import view
 from trainer.data.faces import Faces
-from trainer.data.geometry import aligned
+from trainer.data.geometry import GEOMETRY, aligned
 from trainer.errors import InputError
 from trainer.models import estimator
 from trainer.models.heads import Head, head_losses
+from trainer.recipes import coral_lstm, one_step, resnet34
 
 
 class Recipe(Protocol):
@@ -29,6 +31,11 @@ class Recipe(Protocol):
         general defaults; the user's own win.
     pretrained
         Whether the model has a layer `encoder` that `agegender pretrain` teaches first.
+
+    Notes
+    -----
+    It may also have `options`, its own settings (:mod:`trainer.recipes.options`), and a method
+    `geometry`, if it does not look at the whole face (:func:`geometry`).
     """
 
     defaults: Mapping[str, Any]
@@ -100,7 +107,29 @@ class Sdae:
         return np.stack([plain, plain[:, ::-1]] if config.model.mirror else [plain])
 
 
-recipes: Registry[Recipe] = Registry("recipe", {"sdae": Sdae()})
+class Dex(Sdae):
+    """DEX (Rothe, Timofte and Van Gool, IJCV 2018) on our encoder.
+
+    101 years as 101 classes; the mean of the softmax is the age. It is `sdae` without what
+    that adds: soft labels, the distance of the mean, the smoothness of a band.
+    """
+
+    defaults: Mapping[str, Any] = {
+        "heads": {"age": {"kind": "distribution", "sigma": 0, "distance": 0, "smoothness": 0}}
+    }
+
+
+recipes: Registry[Recipe] = Registry(
+    "recipe",
+    {
+        "coral-lstm": coral_lstm.RECIPE,
+        "dex": Dex(),
+        "fcn-2hot": one_step.TWO_HOT,
+        "fcn-tuple": one_step.TUPLE,
+        "resnet34-coral": resnet34.RECIPE,
+        "sdae": Sdae(),
+    },
+)
 """Other packages add theirs through the entry point group `agegender.recipes`."""
 
 
@@ -110,6 +139,13 @@ def recipe(name: str) -> Recipe:
         return recipes.get(name)
     except PluginError as error:
         raise InputError(str(error)) from error
+
+
+def geometry(config: Config) -> CropGeometry:
+    """Return where the landmarks lie in what the recipe looks at; the whole face, as a rule."""
+    system = recipe(config.recipe)
+    found: CropGeometry = system.geometry() if hasattr(system, "geometry") else GEOMETRY
+    return found
 
 
 def outputs(

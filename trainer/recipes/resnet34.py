@@ -35,7 +35,7 @@ class ResNet34:
             "learning_rate": 5e-4,
             "augmentation": {"flip": 0.0},
         },
-        "heads": {"age": {"kind": "coral"}, "gender": {"smoothing": 0.0}},
+        "heads": {"age": {"kind": "coral"}, "gender": {"smoothing": 0.0, "weight": 10.0}},
     }
     pretrained = False
 
