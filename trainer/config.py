@@ -40,7 +40,9 @@ class DataConfig(_Section):
 class ModelConfig(_Section):
     """The network: input side, encoder widths (one per stage), neck and hidden widths.
 
-    With `mirror` the finished model looks at each face and its mirror image.
+    With `mirror` the finished model looks at each face and its mirror image; recipes that
+    look at crops take the one in the middle, or with `crops` 10 the corners too and all their
+    mirror images.
     """
 
     name: str = "sdae"
@@ -51,6 +53,7 @@ class ModelConfig(_Section):
     hidden: int = Field(default=128, gt=0)
     dropout: Fraction = 0.2
     mirror: bool = True
+    crops: Literal[1, 10] = 1
 
 
 class PretrainConfig(_Section):

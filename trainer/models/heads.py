@@ -18,7 +18,7 @@ from agegender_vision.plugins import PluginError, Registry
 from trainer.config import NO_HEAD, Config, HeadConfig
 from trainer.data.augment import Fraction
 from trainer.errors import InputError
-from trainer.models import losses
+from trainer.models import bands, losses
 
 WORDS = {"yes": 1.0, "true": 1.0, "1": 1.0, "no": 0.0, "false": 0.0, "0": 0.0}
 """What a column of yes and no may hold, in any case."""
@@ -192,7 +192,13 @@ class Categorical(_Kind):
 
 
 heads: Registry[Callable[..., Head]] = Registry(
-    "head", {"distribution": Distribution, "binary": Binary, "categorical": Categorical}
+    "head",
+    {
+        "bands": bands.Bands,
+        "binary": Binary,
+        "categorical": Categorical,
+        "distribution": Distribution,
+    },
 )
 """Kinds of heads, called with `name` and the options of the configuration. Other packages
 add theirs through the entry point group `agegender.heads`."""
@@ -225,13 +231,15 @@ def of(config: Config) -> dict[str, Head]:
     ------
     InputError
         No kind of head has that name, an option is unknown (the nearest known one is
-        named), or a value is outside its range.
+        named), a value is outside its range, or heads that need each other are not there.
     """
-    return {
+    asked = {
         name: _head(name, settings)
         for name, settings in config.heads.items()
         if settings.kind != NO_HEAD
     }
+    bands.check(asked)
+    return asked
 
 
 def resolve(config: Config, table: pd.DataFrame) -> Config:

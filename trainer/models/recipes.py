@@ -17,6 +17,7 @@ from trainer.data.geometry import aligned
 from trainer.errors import InputError
 from trainer.models import estimator
 from trainer.models.heads import Head, head_losses
+from trainer.recipes import levi_hassner
 
 
 class Recipe(Protocol):
@@ -100,7 +101,14 @@ class Sdae:
         return np.stack([plain, plain[:, ::-1]] if config.model.mirror else [plain])
 
 
-recipes: Registry[Recipe] = Registry("recipe", {"sdae": Sdae()})
+recipes: Registry[Recipe] = Registry(
+    "recipe",
+    {
+        "levi-hassner": levi_hassner.RECIPE,
+        "levi-hassner-chained": levi_hassner.CHAINED,
+        "sdae": Sdae(),
+    },
+)
 """Other packages add theirs through the entry point group `agegender.recipes`."""
 
 
