@@ -40,7 +40,10 @@ class DataConfig(_Section):
 class ModelConfig(_Section):
     """The network: input side, encoder widths (one per stage), neck and hidden widths.
 
-    With `mirror` the finished model looks at each face and its mirror image.
+    With `mirror` the finished model looks at each face and its mirror image; recipes that
+    look at crops take the one in the middle, or with `crops` 10 the corners too and all their
+    mirror images. `alpha` multiplies the widths of networks that have one published width,
+    `weights` names a file to start from, or "imagenet".
     """
 
     name: str = "sdae"
@@ -51,6 +54,9 @@ class ModelConfig(_Section):
     hidden: int = Field(default=128, gt=0)
     dropout: Fraction = 0.2
     mirror: bool = True
+    crops: Literal[1, 10] = 1
+    alpha: float = Field(default=1.0, gt=0)
+    weights: Literal["imagenet"] | Path | None = None
 
 
 class PretrainConfig(_Section):
@@ -77,6 +83,9 @@ class TrainConfig(_Section):
     ema
         Share that the exponential moving average of the weights keeps at each step, such as
         0.999; 0 takes the weights as they are.
+    frozen_epochs
+        Epochs at the beginning in which pretrained layers stay as they are, so that new ones
+        on top of them do not spoil them; with a network that starts from random weights, none.
     patience
         Epochs without a lower loss on the held-out faces before the training stops, with the
         weights of the best epoch; none: it goes on to the end.
@@ -93,6 +102,7 @@ class TrainConfig(_Section):
     warmup: Fraction = 0.05
     weight_decay: float = Field(default=0.03, ge=0)
     ema: float = Field(default=0.0, ge=0, lt=1)
+    frozen_epochs: int = Field(default=0, ge=0)
     patience: int | None = Field(default=None, gt=0)
     dataset_weights: dict[str, Weight] = {}
     weight_column: str | None = None

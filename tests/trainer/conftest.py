@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import matplotlib as mpl
@@ -71,4 +72,31 @@ def two_faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
         rows += [{"file": f"{name}.png", "split": split} | label for split in ("train", "val")]
     table = pd.DataFrame(rows).assign(subject=None, age=None)
     manifest.write(table, folder / "manifest.csv")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def few_faces(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A manifest of 256 of UTKFace's faces to learn from, and 64 more as `val`."""
+    folder = tmp_path_factory.mktemp("few_faces")
+    index = pd.read_csv(shared / "faces96" / "index.csv", dtype=str)
+    table = index[(index["source"] == "utkface") & (index["shard"] == "val.zip")].iloc[:320]
+    with zipfile.ZipFile(shared / "faces96" / "val.zip") as pictures:
+        pictures.extractall(folder, table["file"])
+    age = table["age"].astype(float)
+    manifest.write(
+        pd.DataFrame(
+            {
+                "file": table["file"],
+                "subject": None,
+                "age": age,
+                "age_low": age,
+                "age_high": age,
+                "gender": table["gender"].map({"F": "female", "M": "male"}),
+                "split": ["train"] * 256 + ["val"] * 64,
+                "sha256": "",
+            }
+        ),
+        folder / "manifest.csv",
+    )
     return folder

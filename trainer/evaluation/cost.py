@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -13,7 +13,7 @@ from agegender_vision import artefact
 from agegender_vision.estimator import Estimator
 from agegender_vision.graph import Graph, Weights
 from agegender_vision.runtime import runtimes
-from trainer.evaluation import models
+from trainer.evaluation import ensemble, models
 from trainer.export.artefact import ExportError, write
 from trainer.models import heads, recipes
 
@@ -44,7 +44,15 @@ class Cost:
 
 
 def measure(folder: Path) -> Cost | None:
-    """Return the cost of a run or an exported model; None if it cannot be exported."""
+    """Return the cost of a run or an exported model; None if it cannot be exported.
+
+    An ensemble costs what all its models cost together.
+    """
+    if (folder / ensemble.FILE).exists():
+        parts = [measure(one) for one in ensemble.read(folder).models]
+        known = [part for part in parts if part is not None]
+        sums = (sum(figures) for figures in zip(*map(astuple, known), strict=True))
+        return Cost(*sums) if len(known) == len(parts) else None
     if not (folder / artefact.DESCRIPTION).exists():
         settings, network, temperatures = models.trained(folder)
         with TemporaryDirectory() as temporary:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -124,19 +123,19 @@ def _banded(
 
     Of two heads that answer for one gender each, the one of the gender said counts.
     """
-    asked = {head.given: (name, head) for name, head in heads.items() if _tells_age(name, head)}
+    asked = {
+        head.given: (name, head.age_bands)
+        for name, head in heads.items()
+        if isinstance(head, Bands) and (name == "age" or head.given is not None)
+    }
     if not asked:
         return None
     answers = {given: found.pop(name) for given, (name, _) in asked.items()}
-    bands = next(iter(asked.values()))[1].age_bands
+    _, bands = next(iter(asked.values()))
     if None in answers:
         return bands, answers[None]
     said = (p_female >= 0.5)[:, None]
     return bands, np.where(said, answers["female"], answers["male"])
-
-
-def _tells_age(name: str, head: Head) -> TypeGuard[Bands]:
-    return isinstance(head, Bands) and (name == "age" or head.given is not None)
 
 
 def _undefined(

@@ -52,13 +52,13 @@ class _Tracer:
         made: dict[str, list[_Tensor]] = {}
         names = [entry[0] for entry in _references(config["input_layers"])]
         made.update({name: [tensor] for name, tensor in zip(names, inputs, strict=True)})
+        operations = {operation.name: operation for operation in model.operations}
         for entry in config["layers"]:
             if entry["name"] in made:
                 continue
-            layer = model.get_layer(entry["name"])
             arguments = _references(entry["inbound_nodes"])
             given = [made[name][index] for name, _, index in arguments]
-            made[entry["name"]] = self.layer(layer, given)
+            made[entry["name"]] = self.layer(operations[entry["name"]], given)
         return [made[name][index] for name, _, index in _references(config["output_layers"])]
 
     def layer(self, layer: Any, given: list[_Tensor]) -> list[_Tensor]:

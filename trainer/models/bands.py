@@ -38,7 +38,7 @@ class Bands(BaseModel):
         Share of each label spread over all bands.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
 
     name: str
     bands: str = "adience"

@@ -18,8 +18,7 @@ from agegender_vision.plugins import PluginError, Registry
 from trainer.config import NO_HEAD, Config, HeadConfig
 from trainer.data.augment import Fraction
 from trainer.errors import InputError
-from trainer.models import losses
-from trainer.models.bands import Bands
+from trainer.models import bands, losses
 from trainer.models.coral import Coral
 from trainer.models.kind import Kind
 from trainer.models.one_step import OneStepAge, OneStepGender
@@ -193,7 +192,7 @@ class Categorical(Kind):
 heads: Registry[Callable[..., Head]] = Registry(
     "head",
     {
-        "bands": Bands,
+        "bands": bands.Bands,
         "binary": Binary,
         "categorical": Categorical,
         "coral": Coral,
@@ -233,13 +232,15 @@ def of(config: Config) -> dict[str, Head]:
     ------
     InputError
         No kind of head has that name, an option is unknown (the nearest known one is
-        named), or a value is outside its range.
+        named), a value is outside its range, or heads that need each other are not there.
     """
-    return {
+    asked = {
         name: _head(name, settings)
         for name, settings in config.heads.items()
         if settings.kind != NO_HEAD
     }
+    bands.check(asked)
+    return asked
 
 
 def resolve(config: Config, table: pd.DataFrame) -> Config:

@@ -18,7 +18,7 @@ from trainer.data.geometry import GEOMETRY, aligned
 from trainer.errors import InputError
 from trainer.models import estimator
 from trainer.models.heads import Head, head_losses
-from trainer.recipes import coral_lstm, one_step, resnet34
+from trainer.recipes import coral_lstm, levi_hassner, mobilenetv2, one_step, resnet34
 
 
 class Recipe(Protocol):
@@ -126,6 +126,9 @@ recipes: Registry[Recipe] = Registry(
         "dex": Dex(),
         "fcn-2hot": one_step.TWO_HOT,
         "fcn-tuple": one_step.TUPLE,
+        "levi-hassner": levi_hassner.RECIPE,
+        "levi-hassner-chained": levi_hassner.CHAINED,
+        "mobilenetv2": mobilenetv2.RECIPE,
         "resnet34-coral": resnet34.RECIPE,
         "sdae": Sdae(),
     },
