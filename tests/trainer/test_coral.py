@@ -8,9 +8,6 @@ import pandas as pd
 import pytest
 
 from agegender_vision import artefact
-from agegender_vision.artefact import ArtefactError
-from agegender_vision.estimator import Estimator
-from agegender_vision.runtime import runtimes
 from trainer import config
 from trainer.data import faces
 from trainer.data.geometry import GEOMETRY
@@ -22,7 +19,7 @@ from trainer.models.heads import HeadLoss
 from trainer.models.reading import probabilities
 from trainer.recipes.resnet34 import CROP, FEATURES
 
-from .conftest import agegender, options
+from .conftest import invoke, options
 
 NAN = float("nan")
 SMALL = (
@@ -112,7 +109,7 @@ def test_ranks_read_as_probabilities_of_years() -> None:
 @pytest.fixture(scope="module")
 def run(two_faces: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "coral"
-    agegender("train", "--run", folder, *options(two_faces, *SMALL))
+    invoke("train", "--run", folder, *options(two_faces, *SMALL))
     return folder
 
 
@@ -158,18 +155,3 @@ def test_it_learns_and_answers_alike_in_keras_and_in_the_engine(
     assert artefact.load(tmp_path).metadata["crop"]["left_eye"][0] == pytest.approx(
         (GEOMETRY.left_eye[0] - 0.5) / CROP + 0.5, abs=1e-6
     )
-
-
-def test_the_engine_refuses_ages_that_it_cannot_read(run: Path, tmp_path: Path) -> None:
-    settings, network, temperatures = models.trained(run)
-
-    class Unheard(Coral):
-        @property
-        def description(self) -> dict[str, object]:
-            return {"type": "unheard-of", "support": [0, 100]}
-
-    asked = {**heads.of(settings), "age": Unheard(name="age")}
-    about = {"name": "other", "licence": "", "training_data": []}
-    write(network, tmp_path, about, asked, temperatures)
-    with pytest.raises(ArtefactError, match="ages of the type 'unheard-of' cannot be read"):
-        Estimator(artefact.load(tmp_path), runtimes.get("numpy"))

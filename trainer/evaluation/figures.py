@@ -28,8 +28,10 @@ TITLES = {
     "gender_gap": "gender accuracy, best group less worst",
     "fairface_exact": "FairFace band, exact",
     "fairface_one_off": "FairFace band, one-off",
+    "fairface_commonest": "FairFace band of always answering the commonest",
     "adience_exact": "Adience band, exact",
     "adience_one_off": "Adience band, one-off",
+    "adience_commonest": "Adience band of always answering the commonest",
     "undefined": "taken for no face (Undefined)",
     "median_mae": "age MAE of always answering the median",
     "majority_gender": "gender accuracy of always answering the majority",
@@ -121,6 +123,11 @@ def figures(
         out["mae_children"] = float(np.mean(single["mae"][children]))
     if (exact := low == high).any() and "mae" in single:
         out["median_mae"] = float(np.abs(low[exact] - np.median(low[exact])).mean())
+    for name, bands in BANDS.items():
+        if f"{name}_exact" in single:
+            true = band_labels(faces, bands)
+            counts = np.bincount(true[true >= 0])
+            out[f"{name}_commonest"] = float(counts.max() / counts.sum())
     known = ~np.isnan(low)
     if known.any() and found.knows_age:
         held = metrics.mass_within(low[known], high[known], found.ages[known])

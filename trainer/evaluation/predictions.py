@@ -71,10 +71,9 @@ class Predictions:
         faces = len(next(iter(found.values())))
         unknown = np.full((faces, YEARS), np.nan)
         p_female = found.pop("gender", unknown)[:, 1]
-        if banded := _banded(heads, found, p_female):
-            refused = _undefined(heads, outputs)
-            return cls(years(*banded, YEARS), p_female, found, banded, refused)
-        return cls(found.pop("age", unknown), p_female, found)
+        banded = _banded(heads, found, p_female)
+        ages = years(*banded, YEARS) if banded else found.pop("age", unknown)
+        return cls(ages, p_female, found, banded, _undefined(heads, outputs))
 
     def subset(self, indices: NDArray[np.int64]) -> Predictions:
         """Return the answers for the faces at `indices`, in that order."""

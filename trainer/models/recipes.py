@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -161,7 +162,7 @@ def outputs(
     model, faces, config
         The model, what it looks at, and the configuration it was trained with.
     chunk
-        Faces at a time.
+        Pictures at a time, if it is not one face's views that are more.
 
     Returns
     -------
@@ -170,8 +171,10 @@ def outputs(
     """
     system = recipe(config.recipe)
     parts: dict[str, list[NDArray[np.float32]]] = {}
-    for start in range(0, len(faces), chunk):
-        shown = [system.views(face, config) for face in faces.images[start : start + chunk]]
+    pictures = system.views(faces.images[0], config).shape[:-3]  # of a face, or of its frames
+    step = max(1, chunk // math.prod(pictures))
+    for start in range(0, len(faces), step):
+        shown = [system.views(face, config) for face in faces.images[start : start + step]]
         answers: dict[str, NDArray[np.float32]] = model.predict_on_batch(
             np.concatenate(shown).astype(np.float32)
         )
