@@ -35,15 +35,24 @@ def network(shape: tuple[int, ...], *stack: layers.Layer) -> keras.Model:
 def test_multiply_adds_of_a_layer(
     shape: tuple[int, ...], layer: layers.Layer, multiplications: int
 ) -> None:
-    assert network_multiply_adds(network(shape, layer)) == multiplications
+    model, two = network(shape, layer), np.zeros((2, *shape), np.float32)
+    assert network_multiply_adds(model, two) == 2 * multiplications
+    assert network_multiply_adds(model, two[:1]) == multiplications  # and leaves no trace
 
 
 def test_networks_inside_a_network_count_each_time_they_look() -> None:
     inner = network((8, 8, 3), layers.Conv2D(4, 8), layers.Flatten())
+    look = 8 * 8 * 3 * 4
     once = network((8, 8, 3), inner, layers.Dense(2))
-    assert network_multiply_adds(once) == 8 * 8 * 3 * 4 + 4 * 2
+    assert network_multiply_adds(once, np.zeros((1, 8, 8, 3), np.float32)) == look + 4 * 2
+    five = np.zeros((1, 5, 8, 8, 3), np.float32)
     frames = network((5, 8, 8, 3), layers.TimeDistributed(inner), layers.LSTM(3))
-    assert network_multiply_adds(frames) == 5 * (8 * 8 * 3 * 4 + 4 * 12 + 3 * 12)
+    steps = 5 * (4 * 12 + 3 * 12)
+    assert network_multiply_adds(frames, five) == 5 * look + steps
+    rows = keras.Input((5, 8, 8, 3))
+    features = inner(keras.ops.reshape(rows, (-1, 8, 8, 3)))
+    answer = layers.LSTM(3)(keras.ops.reshape(features, (-1, 5, 4)))
+    assert network_multiply_adds(keras.Model(rows, answer), five) == 5 * look + steps
 
 
 def test_models_are_timed_in_turn_and_the_first_round_does_not_count() -> None:

@@ -40,13 +40,14 @@ def evaluate(
     output: Annotated[
         Path | None, typer.Option(help="Folder for metrics and plots; left out: MODEL.")
     ] = None,
+    set_: SetOption = None,
 ) -> None:
     """Measure a trained model on held-out faces: tables, metrics.json and plots."""
     from trainer.evaluation import figures, models, report
     from trainer.files import atomically
     from trainer.run import METRICS
 
-    opened = models.load(model)
+    opened = models.load(model, set_ or [])
     held_out = _held_out(model, split, manifest)
     found = opened.answer(held_out)
     parts = list(figures.each_dataset(held_out, found))
@@ -122,6 +123,28 @@ def compare(
         for name, text in texts.items():
             atomically(output / name, partial(Path.write_text, data=text, encoding="utf-8"))
         typer.echo(f"{output}: {', '.join(texts)}")
+
+
+@app.command()
+def ensemble(
+    model: Annotated[list[Path], typer.Argument(help="Two or more runs or exported models.")],
+    output: Annotated[Path, typer.Option(help="Folder for the ensemble; made if absent.")],
+    rule: Annotated[str, typer.Option(help="majority, or mean of the probabilities.")] = "majority",
+) -> None:
+    """Let several models answer together: a folder that evaluate, compare and report take."""
+    from pydantic import ValidationError
+
+    from trainer.evaluation import ensemble as together
+    from trainer.evaluation import models
+
+    for folder in model:
+        models.load(folder)
+    try:
+        asked = together.Ensemble.model_validate({"models": model, "rule": rule})
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        raise InputError(f"{wrong['loc'][0]} = {wrong['input']!r}: {wrong['msg']}.") from error
+    typer.echo(f"{together.write(asked, output)}: go on with `agegender evaluate {output}`")
 
 
 @app.command()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,7 +25,7 @@ from agegender_vision.runtime.blas import one_thread
 from trainer import config
 from trainer.data import faces
 from trainer.errors import InputError
-from trainer.evaluation import models
+from trainer.evaluation import ensemble, models
 from trainer.export.artefact import ExportError, write
 from trainer.export.formats import Litert
 from trainer.models import heads, recipes
@@ -92,7 +93,21 @@ def table(folders: Iterable[Path]) -> dict[str, dict[str, float]]:
 
 
 def measure(folder: Path) -> Cost:
-    """Return the cost of a run or an exported model; raises InputError if it is neither."""
+    """Return the cost of a run, an exported model or an ensemble, which is that of its models.
+
+    Raises
+    ------
+    InputError
+        It is none of these.
+    """
+    if (folder / ensemble.FILE).exists():
+        parts = [measure(one) for one in ensemble.read(folder).models]
+        return Cost(
+            sum(part.parameters for part in parts),
+            sum(part.multiply_adds for part in parts),
+            sum(part.size for part in parts),
+            lambda: [part.look() for part in parts],
+        )
     if not (folder / CHECKPOINT).exists():
         return _exported(folder)
     settings, network, temperatures = models.trained(folder)
@@ -108,13 +123,14 @@ def measure(folder: Path) -> Cost:
                 heads.of(settings),
                 temperatures,
                 mirror=settings.model.mirror,
+                geometry=recipes.geometry(settings),
             )
             size = _bytes(Path(temporary) / "model")
         except ExportError:
             size = len(converted or b"") or (folder / CHECKPOINT).stat().st_size
     return Cost(
         network.count_params(),
-        len(views) * network_multiply_adds(network),
+        network_multiply_adds(network, views),
         size,
         _look(network, converted, views),
     )
@@ -136,40 +152,58 @@ def milliseconds(costs: Mapping[str, Cost], rounds: int = ROUNDS) -> dict[str, f
     return {name: 1000 * float(np.median(found)) for name, found in times.items()}
 
 
-def network_multiply_adds(network: keras.Model) -> int:
-    """Return the multiplications of a Keras network on one input.
+def network_multiply_adds(network: keras.Model, inputs: NDArray[np.float32]) -> int:
+    """Return the multiplications of a Keras network on some inputs.
 
     Each weight of a matrix or kernel is multiplied once at each place of the layer's output,
     be it a convolution (plain, depthwise, separable) or a dense layer, and once at each step of
     a recurrent one. Normalisation, activations, biases and sums are not counted.
     """
-    return sum(map(_layer, network.layers))
+    counted: list[int] = []
+    leaves = list(_leaves(network))
+    try:
+        for layer in leaves:
+            layer.call = _watched(layer, layer.call, counted)
+        network(inputs, training=False)
+    finally:
+        for layer in leaves:
+            del layer.call  # the class's own is under it
+    return sum(counted)
 
 
-def _layer(layer: keras.layers.Layer) -> int:
-    if isinstance(layer, keras.Model):
-        return network_multiply_adds(layer)
-    if isinstance(layer, layers.TimeDistributed):
-        inner, steps = layer.layer, int(layer.output.shape[1])
-        if isinstance(inner, keras.Model):
-            return steps * network_multiply_adds(inner)
-        return _kernels(inner) * _places(layer.output.shape)
+def _leaves(network: keras.Model) -> Iterator[keras.layers.Layer]:
+    for layer in network.layers:
+        if isinstance(layer, keras.Model):
+            yield from _leaves(layer)
+        elif layer.weights and not isinstance(layer, layers.Embedding):
+            yield layer
+
+
+def _watched(
+    layer: keras.layers.Layer, call: Callable[..., Any], counted: list[int]
+) -> Callable[..., Any]:
+    def watched(inputs: Any, *arguments: Any, **named: Any) -> Any:
+        output = call(inputs, *arguments, **named)
+        counted.append(_multiply_adds(layer, tuple(inputs.shape), tuple(output.shape)))
+        return output
+
+    return watched
+
+
+def _multiply_adds(layer: keras.layers.Layer, given: tuple[int, ...], made: tuple[int, ...]) -> int:
+    if isinstance(layer, layers.TimeDistributed) and isinstance(layer.layer, keras.Model):
+        frames = np.zeros((given[0] * given[1], *given[2:]), np.float32)
+        return network_multiply_adds(layer.layer, frames)
     if isinstance(layer, layers.RNN | layers.Bidirectional):
-        return _kernels(layer) * int(layer.input.shape[1])
-    if isinstance(layer, layers.Embedding) or not _kernels(layer):
-        return 0
+        return _kernels(layer) * given[0] * given[1]
     transposed = isinstance(layer, layers.Conv1DTranspose | layers.Conv2DTranspose)
-    return _kernels(layer) * _places((layer.input if transposed else layer.output).shape)
+    return _kernels(layer) * math.prod((given if transposed else made)[:-1])
 
 
 def _kernels(layer: keras.layers.Layer) -> int:
     # A GRU has two biases, in one weight of two rows.
     kernels = [one for one in layer.weights if len(one.shape) > 1 and one.name != "bias"]
     return sum(int(np.prod(kernel.shape)) for kernel in kernels)
-
-
-def _places(shape: tuple[int | None, ...]) -> int:
-    return int(np.prod([side or 1 for side in shape[1:-1]]))
 
 
 @dataclass(frozen=True)
@@ -192,7 +226,13 @@ class Budget:
 
 
 def budget(folder: Path) -> Budget | None:
-    """Return what a run was trained with, by its settings and its log; None if not a run."""
+    """Return what a run was trained with, by its settings and its log; None if not a run.
+
+    Of an ensemble: all its models together.
+    """
+    if (folder / ensemble.FILE).exists():
+        parts = [budget(one) for one in ensemble.read(folder).models]
+        return None if None in parts else _together([part for part in parts if part])
     if not (folder / CONFIG).exists():
         return None
     settings = config.load(folder / CONFIG)
@@ -210,6 +250,16 @@ def budget(folder: Path) -> Budget | None:
         epochs = before.stack_epochs + before.stage_epochs * len(settings.model.channels)
         views += epochs * before.steps * before.batch_size
     return Budget(labelled, views, None)
+
+
+def _together(parts: list[Budget]) -> Budget:
+    labelled = [part.labelled for part in parts if part.labelled is not None]
+    minutes = [part.cpu_minutes for part in parts if part.cpu_minutes is not None]
+    return Budget(
+        max(labelled) if len(labelled) == len(parts) else None,
+        sum(part.views for part in parts),
+        sum(minutes) if len(minutes) == len(parts) else None,
+    )
 
 
 def _exported(folder: Path) -> Cost:

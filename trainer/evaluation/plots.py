@@ -81,6 +81,14 @@ def intervals(ax: Any, coverage: Records) -> None:
     ax.set(title="calibration of age intervals")
 
 
+def cumulative_scores(ax: Any, scores: Records) -> None:
+    """Draw :func:`trainer.evaluation.figures.cumulative_scores`."""
+    ax.plot([r["years"] for r in scores], [100 * r["score"] for r in scores], "o-", color=BLUE)
+    ax.set(xlabel="error of at most so many years", ylabel="faces, %", ylim=(0, 100))
+    ax.set(title="cumulative score")
+    ax.grid(alpha=0.3)
+
+
 def unknown(ax: Any, found: Mapping[str, Any], name: str) -> None:
     """Draw :func:`trainer.evaluation.figures.unknown` of one answer."""
     curve = [point for point in found["curve"] if "right" in point]

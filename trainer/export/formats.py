@@ -104,6 +104,7 @@ class Artefact:
             model.heads,
             model.temperatures,
             mirror=model.settings.model.mirror,
+            geometry=recipes.geometry(model.settings),
         )
 
     def network(self, folder: Path) -> Network:
