@@ -9,11 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from trainer import config
 from trainer.data.faces import Faces
 from trainer.errors import InputError
 from trainer.evaluation import compare, crossval, figures, models
 from trainer.evaluation.predictions import Predictions
-from trainer.run import CHECKPOINT, CONFIG
+from trainer.models import heads, recipes
+from trainer.run import CALIBRATION, CHECKPOINT, CONFIG
 
 from .conftest import agegender, options
 
@@ -119,6 +121,37 @@ def test_models_with_other_heads_are_compared_on_the_same_faces(
     assert text.endswith("after\n")
     with pytest.raises(InputError, match=r"config\.toml: has no line '<!-- compare -->'"):
         compare.into_page(run / "config.toml", "")
+
+
+def untrained(folder: Path, *settings: str) -> Path:
+    """A run whose network has learnt nothing: what it is asked is all that matters."""
+    made = config.load(None, [*TINY, *settings])
+    network = recipes.recipe(made.recipe).build(made, heads.of(made))
+    folder.mkdir()
+    network.save(folder / CHECKPOINT)
+    (folder / CALIBRATION).write_text("{}")
+    config.save(made, folder / CONFIG)
+    return folder
+
+
+def test_every_kind_of_head_has_its_columns(tmp_path: Path) -> None:
+    """Bands of ages alone, ordinal regression of ages alone, gender alone."""
+    made = {
+        "bands": ("heads.age.kind=bands", "heads.gender.kind=none"),
+        "ranks": ("heads.age.kind=coral", "heads.gender.kind=none"),
+        "gender": ("heads.age.kind=none",),
+    }
+    seen = faces(age=[3.0, 30.0, 70.0])
+    answers = {
+        name: models.load(untrained(tmp_path / name, *asked)).answer(seen)
+        for name, asked in made.items()
+    }
+    wide = compare.wide(compare.compare(seen, answers, {})).set_index("model")
+    ages = ["age MAE, years", "age RMSE, years", "within 5 years"]
+    bands = ["Adience band, exact", "Adience band, one-off"]
+    assert (wide.loc[["bands", "ranks"], [*ages, *bands]] != "-").all(axis=None)
+    assert (wide.loc["gender", [*ages, *bands]] == "-").all()
+    assert (wide["gender accuracy"] != "-").tolist() == [False, False, True]
 
 
 def test_a_table_too_wide_for_the_terminal_is_turned() -> None:
