@@ -1,13 +1,17 @@
 """What models cost, counted by hand."""
 
 import time
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 from keras import layers
 
-from trainer.evaluation.cost import Cost, milliseconds, network_multiply_adds
+from trainer import config
+from trainer.evaluation.cost import Cost, budget, milliseconds, network_multiply_adds
+from trainer.run import BUDGET, CONFIG
+from trainer.training.callbacks import Budget
 
 
 def network(shape: tuple[int, ...], *stack: layers.Layer) -> keras.Model:
@@ -53,6 +57,23 @@ def test_networks_inside_a_network_count_each_time_they_look() -> None:
     features = inner(keras.ops.reshape(rows, (-1, 8, 8, 3)))
     answer = layers.LSTM(3)(keras.ops.reshape(features, (-1, 5, 4)))
     assert network_multiply_adds(keras.Model(rows, answer), five) == 5 * look + steps
+
+
+def test_a_resumed_training_counts_no_epoch_twice(tmp_path: Path) -> None:
+    config.save(config.load(None, ['data.manifests=["gone"]']), tmp_path / CONFIG)
+    before = budget(tmp_path)
+    assert before is not None
+    assert before.labelled is None
+    assert before.cpu_minutes is None  # it stands in no log: all epochs of the settings
+    assert before.views == 128 * (50 * 120 + (4 * 2 + 8) * 100)
+    for part, epochs in (("pretrain stack", [0]), ("train", [0, 1, 2]), ("train", [1, 2])):
+        log = Budget(tmp_path / BUDGET, part, views=100)
+        for epoch in epochs:
+            log.on_epoch_end(epoch)
+    after = budget(tmp_path)
+    assert after is not None
+    assert after.views == 400
+    assert after.cpu_minutes is not None
 
 
 def test_models_are_timed_in_turn_and_the_first_round_does_not_count() -> None:
