@@ -40,10 +40,7 @@ class DataConfig(_Section):
 class ModelConfig(_Section):
     """The network: input side, encoder widths (one per stage), neck and hidden widths.
 
-    With `mirror` the finished model looks at each face and its mirror image; recipes that
-    look at crops take the one in the middle, or with `crops` 10 the corners too and all their
-    mirror images. `alpha` multiplies the widths of networks that have one published width,
-    `weights` names a file to start from, or "imagenet".
+    With `mirror` the finished model looks at each face and its mirror image.
     """
 
     name: str = "sdae"
@@ -54,9 +51,6 @@ class ModelConfig(_Section):
     hidden: int = Field(default=128, gt=0)
     dropout: Fraction = 0.2
     mirror: bool = True
-    crops: Literal[1, 10] = 1
-    alpha: float = Field(default=1.0, gt=0)
-    weights: Literal["imagenet"] | Path | None = None
 
 
 class PretrainConfig(_Section):
@@ -143,7 +137,8 @@ HEADS: dict[str, dict[str, Any]] = {
 class Config(_Section):
     """Everything that determines a run, with its seed.
 
-    A table under `heads` that names no `kind` changes that head's own options.
+    A table under `heads` that names no `kind` changes that head's own options. `options` are
+    the recipe's own settings.
     """
 
     seed: int = 1
@@ -153,6 +148,7 @@ class Config(_Section):
     pretrain: PretrainConfig = PretrainConfig()
     train: TrainConfig = TrainConfig()
     heads: dict[str, HeadConfig] = Field(default={}, validate_default=True)
+    options: dict[str, Any] = {}
 
     @model_validator(mode="before")
     @classmethod
@@ -219,11 +215,13 @@ def load(path: Path | None = None, overrides: Sequence[str] = ()) -> Config:
         _assign(values, key.strip().split("."), _value(text.strip()), override)
     # They build networks, for which Keras is loaded: not before there is something to build.
     from trainer.models import encoders, heads, recipes  # noqa: PLC0415
+    from trainer.recipes import options  # noqa: PLC0415
 
     try:
         recipe = recipes.recipe(str(values.get("recipe", Config().recipe)))
         config = Config.model_validate(_merged(recipe.defaults, values))
         heads.of(config)
+        options.of(config, getattr(recipe, "options", options.Options))
         if recipe.pretrained:
             encoders.check(config.model)
     except ValidationError as error:
