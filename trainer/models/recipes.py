@@ -17,7 +17,7 @@ from trainer.data.geometry import aligned
 from trainer.errors import InputError
 from trainer.models import estimator
 from trainer.models.heads import Head, head_losses
-from trainer.recipes import levi_hassner, mobilenetv2
+from trainer.recipes import levi_hassner, mini_xception, mobilenetv2
 
 
 class Recipe(Protocol):
@@ -106,6 +106,8 @@ recipes: Registry[Recipe] = Registry(
     {
         "levi-hassner": levi_hassner.RECIPE,
         "levi-hassner-chained": levi_hassner.CHAINED,
+        "mini-xception": mini_xception.RECIPE,
+        "mini-xception-emotion": mini_xception.FOR_EMOTION,
         "mobilenetv2": mobilenetv2.RECIPE,
         "sdae": Sdae(),
     },
