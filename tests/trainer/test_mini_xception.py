@@ -86,12 +86,16 @@ def test_the_reader_of_fer2013(tmp_path: Path) -> None:
         + line(1, pixels[3, :47], "Training")
         + line(1, pixels[4] + 200, "Training")
     )
-    good, bad = [], []
+    good: list[Sample] = []
+    bad: list[Rejected] = []
     for one in fer2013.samples(tmp_path):
-        (good if isinstance(one, Sample) else bad).append(one)
-    said = [(one.split, one.attributes["emotion"]) for one in good if isinstance(one, Sample)]
+        if isinstance(one, Sample):
+            good.append(one)
+        else:
+            bad.append(one)
+    said = [(one.split, one.attributes["emotion"]) for one in good]
     assert said == [("train", "angry"), ("val", "happy"), ("test", "neutral")]
-    reasons = [one.reason for one in bad if isinstance(one, Rejected)]
+    reasons = [one.reason for one in bad]
     for reason, part in zip(
         reasons,
         (

@@ -76,7 +76,7 @@ class MobileNetV2:
             "learning_rate": 1e-3,
             "augmentation": {"flip": 0.5, "rotate": 10, "shear": 6, "zoom": 0.08, "shift": 0.05},
         },
-        "heads": {"age": {"kind": "bands", "class_weights": "balanced"}},
+        "heads": {"age": {"kind": "bands"}},
     }
     pretrained = False
     options = BaseOptions
