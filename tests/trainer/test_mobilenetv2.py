@@ -1,31 +1,22 @@
 """The MobileNetV2 recipe: its two phases, its weights, and that it learns."""
 
 import math
-import shutil
-from pathlib import Path
 
 import keras
 import numpy as np
-import pandas as pd
 import pytest
 from PIL import Image
 
 from trainer import config
-from trainer.data import faces
 from trainer.data.augment import Augmentation, view
-from trainer.errors import InputError
-from trainer.evaluation import figures
-from trainer.evaluation.predictions import Predictions
-from trainer.models import heads, recipes
+from trainer.models import heads
 from trainer.recipes.mobilenetv2 import RECIPE
-from trainer.run import CHECKPOINT
-from trainer.training import finetune
 from trainer.training.phases import phases
 
 SMALL = (
     "recipe=mobilenetv2",
     "model.size=32",
-    "model.alpha=0.35",
+    "options.alpha=0.35",
     "model.hidden=16",
     "train.batch_size=16",
 )
@@ -81,5 +72,3 @@ def test_a_sheared_view_tilts_upright_lines() -> None:
     assert abs(top - bottom) > 4
     plain = view(picture, 64, Augmentation(), np.random.default_rng(1))
     np.testing.assert_array_equal(plain, np.asarray(Image.fromarray(picture)))
-
-
