@@ -52,9 +52,8 @@ def main() -> None:
     shuffled = np.random.default_rng(1).permutation(said)
     pairs = pd.DataFrame(true).value_counts(normalize=True)
     commonest = np.tile(np.float32(pairs.index[0]), (len(true), 1))
-    print(
-        f"| {len(true):,} faces of {given.split} | Keras' accuracy | band | one-off | gender | both |"
-    )
+    scored = "Keras' accuracy | band | one-off | gender | both"
+    print(f"| {len(true):,} faces of {given.split} | {scored} |")
     print("|---|---:|---:|---:|---:|---:|")
     for name, answers in (
         (str(given.run), said),

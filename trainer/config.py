@@ -40,10 +40,7 @@ class DataConfig(_Section):
 class ModelConfig(_Section):
     """The network: input side, encoder widths (one per stage), neck and hidden widths.
 
-    With `mirror` the finished model looks at each face and its mirror image; recipes that
-    look at crops take the one in the middle, or with `crops` 10 the corners too and all their
-    mirror images. `alpha` multiplies the widths of networks that have one published width,
-    `weights` names a file to start from, or "imagenet".
+    With `mirror` the finished model looks at each face and its mirror image.
     """
 
     name: str = "sdae"
@@ -54,9 +51,6 @@ class ModelConfig(_Section):
     hidden: int = Field(default=128, gt=0)
     dropout: Fraction = 0.2
     mirror: bool = True
-    crops: Literal[1, 10] = 1
-    alpha: float = Field(default=1.0, gt=0)
-    weights: Literal["imagenet"] | Path | None = None
 
 
 class PretrainConfig(_Section):

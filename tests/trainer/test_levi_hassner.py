@@ -73,7 +73,7 @@ def test_the_network_sees_crops_of_227_from_256() -> None:
     face = np.random.default_rng(2).integers(0, 256, (96, 96, 3), np.uint8)
     seen = {
         crops: RECIPE.views(
-            face, config.load(None, ["recipe=levi-hassner", f"model.crops={crops}"])
+            face, config.load(None, ["recipe=levi-hassner", f"options.crops={crops}"])
         )
         for crops in (1, 10)
     }

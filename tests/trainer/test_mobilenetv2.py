@@ -16,7 +16,7 @@ from trainer.training.phases import phases
 SMALL = (
     "recipe=mobilenetv2",
     "model.size=32",
-    "model.alpha=0.35",
+    "options.alpha=0.35",
     "model.hidden=16",
     "train.batch_size=16",
 )

@@ -71,7 +71,7 @@ class Onlooker:
         if fault := sample.fault():
             return Rejected(sample.file, fault)
         try:
-            data = _read(self.source, sample.file)
+            data = sample.data or _read(self.source, sample.file)
             if sample.place == "aligned":
                 picture = Image.fromarray(decode(data))
             else:

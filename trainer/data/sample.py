@@ -71,6 +71,9 @@ class Sample:
         Further columns of the manifest.
     sha256
         Checksum that the picture must have; None: unknown.
+    data
+        The encoded picture itself, of a data set that keeps pictures inside of a table; None:
+        it is in `file`, which otherwise is only what it will be called.
     """
 
     file: str
@@ -81,6 +84,7 @@ class Sample:
     place: Place = "single"
     attributes: Mapping[str, str | float | None] = field(default_factory=dict)
     sha256: str | None = None
+    data: bytes | None = field(default=None, repr=False)
 
     def fault(self) -> str | None:
         """Tell why this cannot be right, whichever reader made it; None if nothing is wrong."""

@@ -34,6 +34,7 @@ TITLES = {
     "adience_commonest": "Adience band of always answering the commonest",
     "undefined": "taken for no face (Undefined)",
     "median_mae": "age MAE of always answering the median",
+    "majority_adience": "Adience band, exact, of always answering the commonest",
     "majority_gender": "gender accuracy of always answering the majority",
 }
 """What each figure of :func:`figures` means, in the order shown; attributes follow."""
@@ -132,6 +133,9 @@ def figures(
     if known.any() and found.knows_age:
         held = metrics.mass_within(low[known], high[known], found.ages[known])
         out["interval_coverage"] = float(held.mean())
+    if "adience_exact" in single:
+        true = band_labels(faces, BANDS["adience"])
+        out["majority_adience"] = float(np.bincount(true[true >= 0]).max() / np.sum(true >= 0))
     if "gender" in single:
         known = ~np.isnan(faces.female)
         out["gender_ece"] = metrics.expected_calibration_error(

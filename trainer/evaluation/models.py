@@ -63,7 +63,7 @@ def load(folder: Path, overrides: Sequence[str] = ()) -> Model:
     folder
         What to open.
     overrides
-        Other settings of a run, see :func:`trainer.config.load`: such as `model.crops=10`.
+        Other settings of a run, see :func:`trainer.config.load`: such as `options.crops=10`.
 
     Raises
     ------

@@ -19,7 +19,14 @@ from trainer.data.geometry import GEOMETRY, aligned
 from trainer.errors import InputError
 from trainer.models import estimator
 from trainer.models.heads import Head, head_losses
-from trainer.recipes import coral_lstm, levi_hassner, mobilenetv2, one_step, resnet34
+from trainer.recipes import (
+    coral_lstm,
+    levi_hassner,
+    mini_xception,
+    mobilenetv2,
+    one_step,
+    resnet34,
+)
 
 
 class Recipe(Protocol):
@@ -129,6 +136,8 @@ recipes: Registry[Recipe] = Registry(
         "fcn-tuple": one_step.TUPLE,
         "levi-hassner": levi_hassner.RECIPE,
         "levi-hassner-chained": levi_hassner.CHAINED,
+        "mini-xception": mini_xception.RECIPE,
+        "mini-xception-emotion": mini_xception.FOR_EMOTION,
         "mobilenetv2": mobilenetv2.RECIPE,
         "resnet34-coral": resnet34.RECIPE,
         "sdae": Sdae(),

@@ -7,7 +7,7 @@ workshops 2015. One network for each question, trained side by side.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -20,6 +20,8 @@ from trainer.data.crops import centre_crop, random_crop, ten_crops
 from trainer.data.geometry import aligned
 from trainer.models.heads import Head, head_losses
 from trainer.models.normalisation import LocalResponseNormalization
+from trainer.recipes import options
+from trainer.recipes.options import Options
 
 MARGIN = 256 / 227
 """Side of the picture that crops are taken from, as a multiple of the crop's."""
@@ -47,6 +49,12 @@ _CHAINED: dict[str, Any] = {
 }
 
 
+class CropOptions(Options):
+    """What a finished model looks at: the crop in the middle, or ten."""
+
+    crops: Literal[1, 10] = 1
+
+
 class LeviHassner:
     """Three convolutions and two dense layers of 512, for each head its own.
 
@@ -57,6 +65,7 @@ class LeviHassner:
     """
 
     pretrained = False
+    options = CropOptions
 
     def __init__(self, defaults: Mapping[str, Any]) -> None:
         self.defaults = defaults
@@ -87,14 +96,14 @@ class LeviHassner:
         config: Config,
         random: np.random.Generator | None = None,
     ) -> NDArray[np.uint8]:
-        """Return a random crop; or the centre, or with `model.crops` 10 that and the corners."""
+        """Return a random crop; or the centre, or with `crops` 10 that and the corners."""
         size = config.model.size
         side = round(size * MARGIN)
         if random is not None:
             larger = view(face, side, config.train.augmentation, random)
             return random_crop(larger, size, random)[None]
         larger = aligned(face, side)
-        if config.model.crops == 10:
+        if options.of(config, CropOptions).crops == 10:
             return ten_crops(larger, size)
         return centre_crop(larger, size)[None]
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
 from keras import layers
 from numpy.typing import NDArray
+from pydantic import Field
 
 from trainer.config import Config
 from trainer.data.augment import view
@@ -21,6 +22,8 @@ from trainer.data.geometry import aligned
 from trainer.errors import InputError
 from trainer.models.encoders import ENCODER
 from trainer.models.heads import Head, head_losses
+from trainer.recipes import options
+from trainer.recipes.options import Options
 
 IMAGENET = "imagenet"
 MEAN = (123.68, 116.779, 103.939)
@@ -31,6 +34,23 @@ MOMENTUM = 0.9
 """Of the moving statistics of the normalisation. Keras' 0.999 needs thousands of steps."""
 UNFROZEN = 0.1
 """Learning rate once the base is unfrozen, as a multiple of the rate before."""
+
+
+class BaseOptions(Options):
+    """Which MobileNetV2 it is, and what it starts from.
+
+    Attributes
+    ----------
+    alpha
+        Multiplies the published widths.
+    weights
+        Of the bases: a file of Keras' weights without top, the `checkpoint.keras` of a run of
+        this recipe, or "imagenet", which Keras downloads. None: random ones, and then no
+        phase is frozen.
+    """
+
+    alpha: float = Field(default=1.0, gt=0)
+    weights: Literal["imagenet"] | Path | None = None
 
 
 class MobileNetV2:
@@ -56,9 +76,10 @@ class MobileNetV2:
             "learning_rate": 1e-3,
             "augmentation": {"flip": 0.5, "rotate": 10, "shear": 6, "zoom": 0.08, "shift": 0.05},
         },
-        "heads": {"age": {"kind": "bands", "class_weights": "balanced"}},
+        "heads": {"age": {"kind": "bands"}},
     }
     pretrained = False
+    options = BaseOptions
 
     def __init__(self, scale: float = SCALE, momentum: float = MOMENTUM) -> None:
         self.scale, self.momentum = scale, momentum
@@ -71,7 +92,7 @@ class MobileNetV2:
         InputError
             The weights cannot be had, or are another network's.
         """
-        settings = config.model
+        settings, own = config.model, options.of(config, BaseOptions)
         shape = (settings.size, settings.size, 3)
         image = keras.Input(shape, name="image")
         # Not Rescaling: the mean is one number for each channel.
@@ -80,7 +101,7 @@ class MobileNetV2:
         for name, head in heads.items():
             base = keras.applications.MobileNetV2(
                 shape,
-                alpha=settings.alpha,
+                alpha=own.alpha,
                 include_top=False,
                 weights=None,
                 name=f"{ENCODER}_{name}",
@@ -88,7 +109,7 @@ class MobileNetV2:
             for layer in base.layers:
                 if isinstance(layer, layers.BatchNormalization):
                     layer.momentum = self.momentum
-            _load(base, settings.weights, settings.alpha)
+            _load(base, own.weights, own.alpha)
             x = layers.GlobalAveragePooling2D(name=f"{name}_pool")(base(pixels))
             x = layers.Dense(settings.hidden, activation="relu", name=f"{name}_hidden")(x)
             x = layers.Dropout(settings.dropout, name=f"{name}_dropout")(x)
@@ -130,8 +151,8 @@ def _load(base: keras.Model, weights: Path | str | None, alpha: float) -> None:
         except Exception as error:  # whatever a download raises, or an alpha without weights
             raise InputError(
                 f"the ImageNet weights of MobileNetV2 cannot be had ({error}). Name a file that "
-                'was downloaded elsewhere, model.weights="mobilenet_v2.h5" (the one without top), '
-                "or leave model.weights away to train from scratch."
+                'was downloaded elsewhere, the one without top: options.weights="weights.h5"; or '
+                "leave options.weights away to train from scratch."
             ) from error
         base.set_weights(published.get_weights())
         return
@@ -144,8 +165,8 @@ def _load(base: keras.Model, weights: Path | str | None, alpha: float) -> None:
             base.load_weights(weights)
     except (OSError, ValueError, KeyError, IndexError) as error:
         raise InputError(
-            f"model.weights = {str(weights)!r}: not the weights of a MobileNetV2 without top of "
-            f"model.alpha = {alpha:g} ({error})."
+            f"options.weights = {str(weights)!r}: not the weights of a MobileNetV2 without top of "
+            f"options.alpha = {alpha:g} ({error})."
         ) from error
 
 

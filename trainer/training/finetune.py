@@ -73,7 +73,7 @@ def train(
         model = system.build(config, heads)
         if encoder_weights is not None:
             load_weights(model.get_layer("encoder"), encoder_weights)
-        pretrained = encoder_weights is not None or config.model.weights is not None
+        pretrained = encoder_weights is not None or config.options.get("weights") is not None
         ahead = phases(config, pretrained=pretrained, done=checkpoint.finished_epochs())
         enter(ahead[0], model, system, config, heads)
         done = checkpoint.restore(model)
