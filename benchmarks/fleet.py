@@ -20,8 +20,8 @@ import numpy as np
 from agegender_vision.census import AgeBands, children_present
 from agegender_vision.estimator import Estimate, summarize
 from agegender_vision.privacy import Home
+from agegender_vision.reading import Live, Reading, Status
 from tests.broker import Listener, Mosquitto, until
-from trainer.watch.entities import Reading
 from trainer.watch.publisher import Publisher
 from trainer.watch.settings import load
 
@@ -65,7 +65,11 @@ def measure(nodes: int, seconds: float, folder: Path) -> dict[str, float]:
     listener = Listener(broker.port)
     options = {"mqtt.url": f"mqtt://127.0.0.1:{broker.port}", "privacy.mode": "home"}
     fleet = [
-        Publisher(load(None, options | {"name": f"Shop {number}"}, ["door=picamera"]), "research")
+        Publisher(
+            load(None, options | {"name": f"Shop {number}"}, ["door=picamera"]),
+            "research",
+            commanded=lambda *_: None,
+        )
         for number in range(nodes)
     ]
     start = monotonic()
@@ -93,7 +97,8 @@ def measure(nodes: int, seconds: float, folder: Path) -> dict[str, float]:
             present[number] += new
             census[number] = mode.advance(census[number], new, datetime.now(UTC))
             shown = mode.publish(census[number], present[number])
-            node.show("door", Reading(shown, children_present(present[number])))
+            live = Live(children_present(present[number]), datetime.now(UTC), 30.0, 60.0)
+            node.show("door", Reading(shown, live), Status.COUNTING)
         sleep(max(0.0, 1 - (monotonic() - turn)))
     length = monotonic() - begin
     figures = {

@@ -91,12 +91,15 @@ class Listener:
         self._client.subscribe(self._topics, 0)
 
     def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
-        text = message.payload.decode()
+        text = message.payload.decode(errors="replace")
         self.heard.append((message.topic, text))
         self.kept[message.topic] = text
 
     def json(self, topic: str) -> Any:
         return json.loads(self.kept.get(topic) or "null")
+
+    def say(self, topic: str, text: str, *, keep: bool = False) -> None:
+        self._client.publish(topic, text, retain=keep).wait_for_publish(PATIENCE)
 
     def wait(self, topic: str, text: str) -> None:
         until(lambda: self.kept.get(topic) == text, f"{topic} to be {text}")

@@ -2,6 +2,7 @@
 
 import copy
 import resource
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,8 @@ from hypothesis import strategies as st
 
 SPARE = 1 << 30
 """Bytes of memory that code under test may ask for in all, on top of what there is."""
+LONGEST = 100
+"""Seconds that one input may take; a few milliseconds are usual, machines are shared."""
 
 ODD: tuple[Any, ...] = (
     None,
@@ -39,15 +42,27 @@ ODD: tuple[Any, ...] = (
 """Values of JSON that are seldom thought of."""
 
 
+class Hang(BaseException):
+    """What takes so long does not end; no Exception, as code under test catches these."""
+
+
 @contextmanager
-def little_memory() -> Iterator[None]:
-    """Let requests for more than `SPARE` bytes fail, as on a small machine."""
+def bounds() -> Iterator[None]:
+    """Let requests for more than `SPARE` bytes fail, and end what takes `LONGEST` seconds."""
+
+    def end(*_: object) -> None:
+        raise Hang
+
     pages = int(Path("/proc/self/statm").read_text("ascii").split()[0])
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    before = signal.signal(signal.SIGALRM, end)
     resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + SPARE, hard))
+    signal.alarm(LONGEST)
     try:
         yield
     finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
@@ -80,7 +95,8 @@ def distorted(draw: st.DrawFn, document: Any) -> Any:
     """Return JSON data with up to three entries changed, removed or renamed."""
     root = {"": copy.deepcopy(document)}
     for _ in range(draw(st.integers(1, 3))):
-        parent, key = root, ""
+        parent: Any = root
+        key: Any = ""
         while isinstance(parent[key], (dict, list)) and parent[key] and draw(st.integers(0, 9)):
             parent = parent[key]
             keys = list(parent) if isinstance(parent, dict) else range(len(parent))

@@ -207,7 +207,7 @@ def load(path: Path | None = None, overrides: Sequence[str] = ()) -> Config:
         source = str(path)
         try:
             values = tomllib.loads(path.read_text("utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             msg = f"{path}: cannot be read as a TOML configuration ({error})."
             raise InputError(msg) from error
     for override in overrides:
@@ -288,7 +288,7 @@ def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
 def _value(text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text
 
 

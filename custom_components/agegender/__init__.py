@@ -37,7 +37,8 @@ from .coordinator import AgeGenderConfigEntry, CameraCoordinator, RuntimeData
 from .issues import keep_cameras, report_model, report_rejected, withdraw_all
 from .privacy import privacy_mode
 from .store import TotalsStore
-from .subentry import camera_entity, unique_id, watch_settings
+from .stored import check
+from .subentry import follow, watch_settings
 from .targets import COUNTS
 from .vision.artefact import ArtefactError
 from .vision.census import AgeBands
@@ -64,7 +65,8 @@ async def async_setup(hass: HomeAssistant, _: ConfigType) -> bool:
 
 async def async_setup_entry(hass: HomeAssistant, entry: AgeGenderConfigEntry) -> bool:
     """Load the engine and the totals, and start watching the cameras."""
-    _find_cameras(hass, entry)
+    check(entry)
+    follow(hass, entry)
     # Before anything is awaited: a camera that is added while the engine loads would
     # else go unnoticed.
     entry.async_on_unload(entry.add_update_listener(_async_reload))
@@ -144,18 +146,8 @@ async def async_setup_entry(hass: HomeAssistant, entry: AgeGenderConfigEntry) ->
 
     @callback
     def rename(event: Event[er.EventEntityRegistryUpdatedData]) -> None:
-        change = event.data
-        if change["action"] != "update" or "entity_id" not in change["changes"]:
-            return
-        before, after = change["changes"]["entity_id"], change["entity_id"]
-        for camera in tuple(cameras):
-            renamed = {name: after for name in FOLLOWED if camera.data.get(name) == before}
-            if not renamed:
-                continue
-            data = {**camera.data, **renamed}
-            hass.config_entries.async_update_subentry(
-                entry, camera, data=data, unique_id=unique_id(hass, data[CONF_CAMERA])
-            )
+        if event.data["action"] == "update" and "entity_id" in event.data["changes"]:
+            follow(hass, entry)
 
     # Cameras of other integrations may be set up after us: asking them earlier would
     # log an outage at every start of Home Assistant.
@@ -168,14 +160,6 @@ async def async_setup_entry(hass: HomeAssistant, entry: AgeGenderConfigEntry) ->
         )
     )
     return True
-
-
-@callback
-def _find_cameras(hass: HomeAssistant, entry: AgeGenderConfigEntry) -> None:
-    """Take up the entity ids of cameras that were renamed while the entry was not loaded."""
-    for camera in tuple(entry.subentries.values()):
-        data = {**camera.data, CONF_CAMERA: camera_entity(hass, camera)}
-        hass.config_entries.async_update_subentry(entry, camera, data=data)
 
 
 async def async_unload_entry(hass: HomeAssistant, entry: AgeGenderConfigEntry) -> bool:
@@ -213,7 +197,7 @@ async def async_migrate_entry(hass: HomeAssistant, entry: AgeGenderConfigEntry) 
             entry, data={**entry.data, CONF_PRIVACY: PRIVACY_HOME}, minor_version=2
         )
     if entry.version == 1 and entry.minor_version < 3:
-        # Cameras were watched whole and always, and known by their entity ids.
+        # Cameras were watched whole and always.
         for camera in tuple(entry.subentries.values()):
             hass.config_entries.async_update_subentry(
                 entry,
@@ -224,7 +208,6 @@ async def async_migrate_entry(hass: HomeAssistant, entry: AgeGenderConfigEntry) 
                     CONF_SENSITIVITY: DEFAULT_SENSITIVITY,
                     **camera.data,
                 },
-                unique_id=unique_id(hass, camera.data[CONF_CAMERA]),
             )
         hass.config_entries.async_update_entry(entry, minor_version=3)
     return entry.version == 1
@@ -240,7 +223,7 @@ def _drop_units(hass: HomeAssistant, entry: AgeGenderConfigEntry) -> None:
     )
 
     for entity in er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id):
-        if entity.unit_of_measurement and entity.translation_key in COUNTS.main | COUNTS.others:
+        if entity.unit_of_measurement and entity.translation_key in COUNTS:
             async_update_statistics_metadata(
                 hass, entity.entity_id, new_unit_class=None, new_unit_of_measurement=None
             )

@@ -3,20 +3,17 @@
 from collections.abc import Iterator
 from typing import override
 
-from homeassistant.components.button import ButtonEntity, ButtonEntityDescription
-from homeassistant.const import EntityCategory, Platform
+from homeassistant.components.button import ButtonEntity
+from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .coordinator import AgeGenderConfigEntry, CameraCoordinator
 from .entity import AgeGenderEntity, add_entities
+from .vision.reading import RESET
 
 # One after the other: each saves the totals.
 PARALLEL_UPDATES = 1
-
-RESET = ButtonEntityDescription(
-    key="reset_totals", translation_key="reset_totals", entity_category=EntityCategory.CONFIG
-)
 
 
 async def async_setup_entry(
@@ -34,12 +31,6 @@ async def async_setup_entry(
 
 class ResetButton(AgeGenderEntity, ButtonEntity):
     """Begins today's totals of a camera anew."""
-
-    @property
-    @override
-    def available(self) -> bool:
-        """Totals need no frame to be set back."""
-        return True
 
     @override
     async def async_press(self) -> None:

@@ -12,24 +12,19 @@ from homeassistant.helpers.condition import (
     EntityStateConditionBase,
 )
 
-from .targets import BINARY_SENSORS, CHILDREN, COUNTS, MAJORITIES, SENSORS, OurEntities
+from .targets import OurChildren, OurCounts, OurMajorities
 
 CONF_MAJORITY = "majority"
 """Age bands or genders; one of them is that of most people."""
 
 
-class IsCount(OurEntities, EntityNumericalConditionBase):
+class IsCount(OurCounts, EntityNumericalConditionBase):
     """A number of people is within a range."""
 
-    _kind = COUNTS
-    _domain_specs = SENSORS
 
-
-class IsMajority(OurEntities, EntityStateConditionBase):
+class IsMajority(OurMajorities, EntityStateConditionBase):
     """Most people are of certain age bands, or of a gender."""
 
-    _kind = MAJORITIES
-    _domain_specs = SENSORS
     _schema = ENTITY_STATE_CONDITION_SCHEMA_ANY_ALL.extend(
         {
             vol.Required(CONF_OPTIONS): {
@@ -45,11 +40,9 @@ class IsMajority(OurEntities, EntityStateConditionBase):
         self._states = set(config.options[CONF_MAJORITY])
 
 
-class ChildrenAreInView(OurEntities, EntityStateConditionBase):
+class ChildrenAreInView(OurChildren, EntityStateConditionBase):
     """Children are in view."""
 
-    _kind = CHILDREN
-    _domain_specs = BINARY_SENSORS
     _states = {STATE_ON}  # noqa: RUF012  as Home Assistant has it
 
 

@@ -82,6 +82,8 @@ else:
     import voluptuous as vol
 
 TITLE = "Age and gender counts"
+OWN_BANDS = "own_bands"
+"""Age bands that are typed in the form, beside those that can be chosen."""
 
 ENGINE_SCHEMA = vol.Schema(
     {
@@ -94,11 +96,18 @@ ENGINE_SCHEMA = vol.Schema(
         ),
         vol.Required(CONF_AGE_BANDS, default=DEFAULT_AGE_BANDS): SelectSelector(
             SelectSelectorConfig(
-                options=list(PRESETS), custom_value=True, translation_key=CONF_AGE_BANDS
+                options=list(PRESETS),
+                mode=SelectSelectorMode.DROPDOWN,
+                translation_key=CONF_AGE_BANDS,
             )
         ),
+        vol.Optional(OWN_BANDS): TextSelector(),
         vol.Required(CONF_RUNTIME, default=DEFAULT_RUNTIME): SelectSelector(
-            SelectSelectorConfig(options=choice.names(), translation_key=CONF_RUNTIME)
+            SelectSelectorConfig(
+                options=choice.names(),
+                mode=SelectSelectorMode.DROPDOWN,
+                translation_key=CONF_RUNTIME,
+            )
         ),
         vol.Optional(CONF_MODEL): TextSelector(),
     }
@@ -195,6 +204,14 @@ CAMERA_SCHEMA = vol.Schema(
 )
 
 
+def _as_chosen(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the answers to the engine's form that settings come from."""
+    answers = {**settings}
+    if answers.get(CONF_AGE_BANDS) not in {None, *PRESETS}:
+        answers[OWN_BANDS] = answers.pop(CONF_AGE_BANDS)
+    return answers
+
+
 async def _async_load_engine(hass: HomeAssistant, settings: Mapping[str, Any]) -> Engine:
     """Load the engine as the entry would, on a thread that ends with it."""
     worker = Worker(hass, settings)
@@ -244,10 +261,12 @@ class AgeGenderConfigFlow(ConfigFlow, domain=DOMAIN):
             self._settings = {**user_input}
             if not self._settings.pop(CONF_ACKNOWLEDGED, True):
                 errors[CONF_ACKNOWLEDGED] = "not_acknowledged"
+            if own := self._settings.pop(OWN_BANDS, None):
+                self._settings[CONF_AGE_BANDS] = own
             try:
                 AgeBands.parse(self._settings[CONF_AGE_BANDS])
             except ValueError as error:
-                errors[CONF_AGE_BANDS] = "age_bands_invalid"
+                errors[OWN_BANDS] = "age_bands_invalid"
                 placeholders["error"] = str(error)
         if user_input is not None and not errors:
             try:
@@ -262,7 +281,7 @@ class AgeGenderConfigFlow(ConfigFlow, domain=DOMAIN):
         return self.async_show_form(
             step_id=step,
             data_schema=self.add_suggested_values_to_schema(
-                schema, user_input or self._current_settings()
+                schema, user_input or _as_chosen(self._current_settings())
             ),
             errors=errors,
             description_placeholders=placeholders,
@@ -437,14 +456,17 @@ def _as_answers(data: Mapping[str, Any]) -> dict[str, Any]:
 
 async def _async_grid(hass: HomeAssistant, region: Region) -> dict[str, str]:
     """Return which ninths of the picture a region covers, in words."""
-    words = await async_get_translations(hass, hass.config.language, "selector", {DOMAIN})
-    covered = [share for row in region.coverage(3) for share in row]
-    cells = [
-        (words[f"component.{DOMAIN}.selector.region_cell.options.{name}"], share)
-        for name, share in zip(GRID, covered, strict=True)
-    ]
+    translations = await async_get_translations(hass, hass.config.language, "selector", {DOMAIN})
+
+    def word(name: str) -> str:
+        return translations[f"component.{DOMAIN}.selector.region_cell.options.{name}"]
+
+    shares = [share for row in region.coverage(3) for share in row]
+    whole = [word(GRID[i]) for i, share in enumerate(shares) if share > 1 - TOLERANCE]
+    part = [word(GRID[i]) for i, share in enumerate(shares) if TOLERANCE < share <= 1 - TOLERANCE]
+    if len(whole) == len(GRID):
+        whole = [word("whole_picture")]
     return {
-        "whole": ", ".join(word for word, share in cells if share > 1 - TOLERANCE) or "-",
-        "part": ", ".join(word for word, share in cells if TOLERANCE < share <= 1 - TOLERANCE)
-        or "-",
+        "whole": ", ".join(whole) or word("nothing"),
+        "part": ", ".join(part) or word("nothing"),
     }

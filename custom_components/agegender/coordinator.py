@@ -2,10 +2,8 @@
 
 import asyncio
 import logging
-from collections import deque
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 from functools import partial
 from typing import override
 
@@ -37,61 +35,22 @@ from .const import (
     LOGGER,
 )
 from .issues import report_camera, report_overload, report_rejected
-from .load import Load
 from .store import TotalsStore
 from .subentry import camera_entity
 from .vision.census import Census, Counts, children_present, count
 from .vision.engine import Engine
 from .vision.evidence import UNJUDGED
 from .vision.frame import FrameError
+from .vision.load import Load
 from .vision.privacy import Home, Mode, Publication
+from .vision.reading import Live, Reading, Status
 from .vision.tracker import Tracker
 from .vision.watch import Watch
 from .worker import Look, Worker
 
-_RECENT = 20  # frames that the number per minute is averaged over
-
 PUBLIC_LOGGER = LOGGER.getChild("public")
 PUBLIC_LOGGER.setLevel(logging.INFO)
 """The coordinator logs, for debugging, how long each frame took: with faces, longer."""
-
-
-@dataclass(frozen=True, slots=True)
-class Live:
-    """What only those at home may know: it follows the frames.
-
-    Parameters
-    ----------
-    children
-        Somebody in view is a child.
-    taken
-        When the camera delivered the frame, in UTC.
-    processing_ms
-        Milliseconds from the encoded frame to the people in it.
-    frames_per_minute
-        So many were analysed lately; None for the first frame.
-    """
-
-    children: bool
-    taken: datetime
-    processing_ms: float
-    frames_per_minute: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """All that entities can show of one camera.
-
-    Parameters
-    ----------
-    shown
-        The counts, as the privacy mode publishes them.
-    live
-        None in public.
-    """
-
-    shown: Publication
-    live: Live | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,17 +73,6 @@ class RuntimeData:
     mode: Mode
     cameras: dict[str, CameraCoordinator]
     load: Load
-
-
-class Status(StrEnum):
-    """What a camera is doing."""
-
-    STARTING = "starting"
-    COUNTING = "counting"
-    OVERLOADED = "overloaded"
-    PAUSED = "paused"
-    WAITING = "waiting"
-    NO_FRAME = "no_frame"
 
 
 type AgeGenderConfigEntry = ConfigEntry[RuntimeData]
@@ -182,7 +130,6 @@ class CameraCoordinator(DataUpdateCoordinator[Reading]):
         self._mode = mode
         self._store = store
         self._shown = mode.publish(census, None)
-        self._frames = deque[datetime](maxlen=_RECENT)
         self._started = False
         super().__init__(
             hass,
@@ -280,19 +227,16 @@ class CameraCoordinator(DataUpdateCoordinator[Reading]):
 
     @property
     def status(self) -> Status:
-        """What the camera is doing; in public, nothing that depends on who is there."""
-        if self.paused:
-            return Status.PAUSED
-        if not self.last_update_success:
-            return Status.NO_FRAME
+        """What the camera is doing."""
         reading: Reading | None = self.data  # None before the first good frame
-        if reading is None:
-            return Status.STARTING
-        if isinstance(self._mode, Home) and self._still:
-            return Status.WAITING
-        if isinstance(self._mode, Home) and self._worker.load.overloaded:
-            return Status.OVERLOADED
-        return Status.COUNTING
+        return Status.of(
+            self._mode,
+            paused=self.paused,
+            failing=not self.last_update_success,
+            starting=reading is None,
+            waiting=self._still,
+            overloaded=self._worker.load.overloaded,
+        )
 
     @override
     async def _async_update_data(self) -> Reading:
@@ -364,26 +308,25 @@ class CameraCoordinator(DataUpdateCoordinator[Reading]):
                 children_present(present),
                 look.taken,
                 look.processing_ms,
-                self._frames_per_minute(),
+                self._worker.load.frames_per_minute(self.subentry.subentry_id),
             )
             return Reading(self._shown, live)
         # Shown by a frame, a window would tell by the moment how long the frame took.
-        return Reading(self._shown, None)
+        return Reading(self._shown)
 
     def _resting(self) -> Reading:
         """Return what is shown while no frames are wanted."""
         if not isinstance(self._mode, Home):
-            return Reading(self._shown, None)
+            return Reading(self._shown)
         # Where nothing moves is nobody; of a paused camera that is not known.
         self._shown = self._mode.publish(self.census, None if self.paused else ())
         last: Reading | None = self.data  # None before the first good frame
         if self.paused or last is None or last.live is None:
-            return Reading(self._shown, None)
+            return Reading(self._shown)
         return Reading(self._shown, replace(last.live, children=False, frames_per_minute=None))
 
     def _rest(self) -> None:
         """Take no part in the load while there are no frames."""
-        self._frames.clear()
         load, now = self._worker.load, dt_util.utcnow()
         overloaded = load.overloaded
         load.drop(self.subentry.subentry_id, now)
@@ -392,7 +335,6 @@ class CameraCoordinator(DataUpdateCoordinator[Reading]):
     def _note(self, look: Look) -> None:
         """Take in what a frame took, and tell what of it somebody has to know."""
         load, overloaded = self._worker.load, self._worker.load.overloaded
-        self._frames.append(look.taken)
         load.add(
             self.subentry.subentry_id,
             look.processing_ms / 1000,
@@ -429,10 +371,6 @@ class CameraCoordinator(DataUpdateCoordinator[Reading]):
         """Have the next frame taken when the worker will have time for it."""
         seconds = self.subentry.data[CONF_INTERVAL] * self._worker.load.stretch
         self.update_interval = timedelta(seconds=seconds)
-
-    def _frames_per_minute(self) -> float | None:
-        seconds = (self._frames[-1] - self._frames[0]).total_seconds()
-        return 60 * (len(self._frames) - 1) / seconds if seconds > 0 else None
 
     async def async_examine(self) -> Counts:
         """Count the faces of one frame by itself: nobody is followed, and no total changes.

@@ -19,8 +19,9 @@ from .const import (
     CONF_SENSITIVITY,
     CONF_WINDOW,
 )
-from .coordinator import AgeGenderConfigEntry, CameraCoordinator, Reading
+from .coordinator import AgeGenderConfigEntry, CameraCoordinator
 from .vision.privacy import Home
+from .vision.reading import Reading
 
 SETTINGS = (CONF_PRIVACY, CONF_WINDOW, CONF_CROWD, CONF_NOISE, CONF_AGE_BANDS, CONF_RUNTIME)
 """What is told of the config entry; not the model's folder, which may name a person."""

@@ -3,16 +3,16 @@
 from collections.abc import Callable, Iterable
 from typing import override
 
-from homeassistant.const import Platform
+from homeassistant.const import EntityCategory, Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.device_registry import DeviceEntryType, DeviceInfo
-from homeassistant.helpers.entity import EntityDescription
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
 from .const import DOMAIN
 from .coordinator import AgeGenderConfigEntry, CameraCoordinator
+from .vision.reading import Description
 
 
 class AgeGenderEntity(CoordinatorEntity[CameraCoordinator]):
@@ -20,12 +20,18 @@ class AgeGenderEntity(CoordinatorEntity[CameraCoordinator]):
 
     _attr_has_entity_name = True
 
-    def __init__(self, coordinator: CameraCoordinator, description: EntityDescription) -> None:
+    def __init__(self, coordinator: CameraCoordinator, description: Description) -> None:
         """Bind the entity to its camera."""
         super().__init__(coordinator)
-        self.entity_description = description
         subentry = coordinator.subentry
+        self._always = description.always
         self._attr_unique_id = f"{subentry.subentry_id}_{description.key}"
+        self._attr_translation_key = description.name
+        if description.band:
+            self._attr_translation_placeholders = {"band": description.band}
+        if description.category:
+            self._attr_entity_category = EntityCategory(description.category)
+        self._attr_entity_registry_enabled_default = description.enabled
         # A device of our own: the camera's belongs to the camera's integration.
         self._attr_device_info = DeviceInfo(
             entry_type=DeviceEntryType.SERVICE,
@@ -37,9 +43,9 @@ class AgeGenderEntity(CoordinatorEntity[CameraCoordinator]):
     @property
     @override
     def available(self) -> bool:
-        """Whether the camera's latest frame was counted."""
+        """Whether the camera's latest frame was counted, if the entity needs one."""
         # Before the first frame there is no failure yet, and no data either.
-        return super().available and self.coordinator.data is not None
+        return self._always or (super().available and self.coordinator.data is not None)
 
 
 def add_entities(

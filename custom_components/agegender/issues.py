@@ -10,7 +10,7 @@ from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers import issue_registry as ir
 
 from .const import CONF_CAMERA, CONF_MODEL, DOMAIN
-from .load import Load
+from .vision.load import Load
 
 if TYPE_CHECKING:
     from .vision.engine import Engine

@@ -3,10 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, override
 
-from homeassistant.components.switch import (
-    SwitchEntity,
-    SwitchEntityDescription,
-)
+from homeassistant.components.switch import SwitchEntity
 from homeassistant.const import STATE_ON, Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import restore_state
@@ -14,11 +11,10 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .coordinator import AgeGenderConfigEntry, CameraCoordinator
 from .entity import AgeGenderEntity, add_entities
+from .vision.reading import PAUSE
 
 # On and off in the order that they were asked for.
 PARALLEL_UPDATES = 1
-
-PAUSE = SwitchEntityDescription(key="pause", translation_key="pause")
 
 
 async def async_setup_entry(
@@ -44,12 +40,6 @@ class PauseSwitch(AgeGenderEntity, SwitchEntity, restore_state.RestoreEntity):
         last = await self.async_get_last_state()
         if last and last.state == STATE_ON:
             await self.coordinator.async_pause()
-
-    @property
-    @override
-    def available(self) -> bool:
-        """Whatever the camera does, it can be paused."""
-        return True
 
     @property
     @override

@@ -12,9 +12,6 @@ from homeassistant.helpers.automation import DomainSpec
 
 from .const import DOMAIN
 
-SENSORS: Mapping[str, DomainSpec] = {Platform.SENSOR: DomainSpec()}
-BINARY_SENSORS: Mapping[str, DomainSpec] = {Platform.BINARY_SENSOR: DomainSpec()}
-
 
 @dataclass(frozen=True, slots=True)
 class Kind:
@@ -31,6 +28,10 @@ class Kind:
     main: frozenset[str]
     others: frozenset[str] = frozenset()
 
+    def __contains__(self, key: str | None) -> bool:
+        """Tell whether entities with a translation key are of the kind."""
+        return key in self.main or key in self.others
+
 
 PEOPLE = frozenset({"people", "window_people"})
 COUNTS = Kind(
@@ -42,14 +43,13 @@ COUNTS = Kind(
     )
     - PEOPLE,
 )
-MAJORITIES = Kind(main=frozenset({"majority_band"}), others=frozenset({"majority_gender"}))
-CHILDREN = Kind(main=frozenset({"children"}))
 
 
 class OurEntities:
     """Takes, of the entities that the target of a trigger or condition has, ours of a kind."""
 
     _kind: ClassVar[Kind]
+    _domain_specs: Mapping[str, DomainSpec] = {Platform.SENSOR: DomainSpec()}
     _hass: HomeAssistant
     _target: dict[str, Any]
 
@@ -63,6 +63,25 @@ class OurEntities:
             if entry is None or entry.platform != DOMAIN:
                 continue
             key = entry.translation_key
-            if key in self._kind.main or (key in self._kind.others and entity_id in named):
+            if key in self._kind.main or (key in self._kind and entity_id in named):
                 meant.add(entity_id)
         return meant
+
+
+class OurCounts(OurEntities):
+    """Numbers of people."""
+
+    _kind = COUNTS
+
+
+class OurMajorities(OurEntities):
+    """What most people are."""
+
+    _kind = Kind(main=frozenset({"majority_band"}), others=frozenset({"majority_gender"}))
+
+
+class OurChildren(OurEntities):
+    """Whether children are in view."""
+
+    _kind = Kind(main=frozenset({"children"}))
+    _domain_specs: Mapping[str, DomainSpec] = {Platform.BINARY_SENSOR: DomainSpec()}

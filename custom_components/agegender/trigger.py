@@ -12,21 +12,16 @@ from homeassistant.helpers.trigger import (
     Trigger,
 )
 
-from .targets import BINARY_SENSORS, CHILDREN, COUNTS, MAJORITIES, SENSORS, OurEntities
+from .targets import OurChildren, OurCounts, OurMajorities
 
 
-class CountCrossedThreshold(OurEntities, EntityNumericalStateCrossedThresholdTriggerBase):
+class CountCrossedThreshold(OurCounts, EntityNumericalStateCrossedThresholdTriggerBase):
     """A number of people came within a range that it was not within."""
 
-    _kind = COUNTS
-    _domain_specs = SENSORS
 
-
-class MajorityChanged(OurEntities, EntityTriggerBase):
+class MajorityChanged(OurMajorities, EntityTriggerBase):
     """Most people are of another age band, or gender, than before."""
 
-    _kind = MAJORITIES
-    _domain_specs = SENSORS
     _schema = ENTITY_STATE_TRIGGER_SCHEMA.extend(
         {vol.Required(CONF_OPTIONS, default={}): {vol.Optional(CONF_FOR): cv.positive_time_period}}
     )
@@ -34,11 +29,9 @@ class MajorityChanged(OurEntities, EntityTriggerBase):
     _excluded_from_states = frozenset({STATE_UNAVAILABLE})
 
 
-class ChildrenAppeared(OurEntities, EntityTargetStateTriggerBase):
+class ChildrenAppeared(OurChildren, EntityTargetStateTriggerBase):
     """Children came into view where there were none."""
 
-    _kind = CHILDREN
-    _domain_specs = BINARY_SENSORS
     _to_states = {STATE_ON}  # noqa: RUF012  as Home Assistant has it
 
 

@@ -14,8 +14,9 @@ from homeassistant.core import HomeAssistant
 from homeassistant.util import dt as dt_util
 
 from .const import CONF_MODEL, CONF_RUNTIME, DOMAIN
-from .load import Load
+from .vision.artefact import ArtefactError
 from .vision.engine import Engine
+from .vision.load import Load
 from .vision.tracker import Scene
 from .vision.watch import Watch
 
@@ -70,18 +71,27 @@ class Worker:
         Raises
         ------
         ArtefactError
-            If the model folder is damaged; the message names the file and the fix.
+            If the model folder is damaged, or outside of the folders that Home Assistant may
+            read; the message names the file and the fix.
         PluginError
             If no runtime has the name that is set.
         """
+        return await self._async_call(self._load)
+
+    def _load(self) -> Engine:
         folder = self._settings.get(CONF_MODEL)
-        return await self._async_call(
-            partial(
-                Engine.load,
-                Path(folder) if folder else None,
-                runtime=self._settings[CONF_RUNTIME],
+        if folder and not self._is_allowed(folder):
+            raise ArtefactError(
+                f"Home Assistant may not read {folder!r:.200}: add the folder that the model is in "
+                "to allowlist_external_dirs in configuration.yaml, and restart"
             )
-        )
+        return Engine.load(Path(folder) if folder else None, runtime=self._settings[CONF_RUNTIME])
+
+    def _is_allowed(self, folder: str) -> bool:
+        try:
+            return self._hass.config.is_allowed_path(folder)
+        except OSError, ValueError:  # no file can be called so
+            return False
 
     async def async_look(self, watch: Watch, frame: bytes) -> Look | None:
         """Let a camera's watch take in an encoded frame when its turn comes.

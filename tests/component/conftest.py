@@ -33,7 +33,7 @@ from pytest_homeassistant_custom_component.common import (
     async_fire_time_changed,
 )
 
-from custom_components.agegender import worker
+from custom_components.agegender import coordinator, worker
 from custom_components.agegender.config_flow import AgeGenderConfigFlow
 from custom_components.agegender.const import (
     CONF_AGE_BANDS,
@@ -195,6 +195,15 @@ class WilfulCamera(Camera):
     def switch(self, *, on: bool) -> None:
         self._attr_is_on = on
         self.async_write_ha_state()
+
+
+PATIENCE = 3600  # seconds; far longer than any test takes
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give a camera more time to answer than passes on the slowest machine."""
+    monkeypatch.setattr(coordinator, "FRAME_TIMEOUT", PATIENCE)
 
 
 type AddCamera = Callable[..., Awaitable[FileCamera]]
@@ -370,8 +379,9 @@ def our_log(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
 
 
 @pytest.fixture
-def model_folder(tmp_path: Path) -> Path:
-    """A copy of the bundled model, to be damaged."""
+def model_folder(hass: HomeAssistant, tmp_path: Path) -> Path:
+    """A copy of the bundled model, to be damaged, where Home Assistant may read."""
+    hass.config.allowlist_external_dirs.add(str(tmp_path))
     return Path(shutil.copytree(BUNDLED_MODEL, tmp_path / "model"))
 
 

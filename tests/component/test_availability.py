@@ -259,13 +259,7 @@ async def test_a_camera_that_was_renamed_while_nobody_listened_is_found(
 ) -> None:
     camera = await add_camera("hall")
     entry = await watch(camera)
-    # As the flow does: by what does not change.
     (subentry,) = entry.subentries.values()
-    known = entity_registry.async_get(camera.entity_id)
-    assert known
-    hass.config_entries.async_update_subentry(entry, subentry, unique_id=known.id)
-    await settle(hass)
-
     await hass.config_entries.async_unload(entry.entry_id)
     entity_registry.async_update_entity(camera.entity_id, new_entity_id="camera.front_door")
     await settle(hass)
@@ -277,6 +271,37 @@ async def test_a_camera_that_was_renamed_while_nobody_listened_is_found(
     assert subentry.data[CONF_CAMERA] == "camera.front_door"
     assert camera.counts()["People in view"] == "1"
     assert our_log(caplog) == []
+
+
+async def test_a_camera_that_came_back_is_followed_again(
+    hass: HomeAssistant, entity_registry: er.EntityRegistry, add_camera: AddCamera, watch: Watch
+) -> None:
+    camera = await add_camera("hall")
+    entry = await watch(camera)
+    await hass.config_entries.async_remove(camera.entry.entry_id)
+    again = await add_camera("hall")  # another one in the registry, of the same name
+    await hass.config_entries.async_reload(entry.entry_id)
+    await settle(hass)
+    assert again.available()
+
+    entity_registry.async_update_entity(again.entity_id, new_entity_id="camera.front_door")
+    await settle(hass)
+    (subentry,) = entry.subentries.values()
+    assert subentry.data[CONF_CAMERA] == "camera.front_door"
+    assert again.available()
+
+
+async def test_a_name_that_was_free_may_be_taken_by_another_camera(
+    hass: HomeAssistant, entity_registry: er.EntityRegistry, add_camera: AddCamera, watch: Watch
+) -> None:
+    hall, shed = await add_camera("hall"), await add_camera("shed")
+    entry = await watch(hall, shed)
+    await hass.config_entries.async_remove(shed.entry.entry_id)
+    entity_registry.async_update_entity(hall.entity_id, new_entity_id=shed.entity_id)
+    await settle(hass)
+
+    assert len({each.unique_id for each in entry.subentries.values()}) == 2
+    assert hall.available()
 
 
 async def test_a_camera_that_starts_after_us_is_no_outage(

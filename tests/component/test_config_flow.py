@@ -13,6 +13,7 @@ from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.agegender.config_flow import OWN_BANDS
 from custom_components.agegender.const import (
     CONF_ACKNOWLEDGED,
     CONF_AGE_BANDS,
@@ -52,6 +53,15 @@ from .conftest import (
 FAIRFACE = ("0-2", "3-9", "10-19", "20-29", "30-39", "40-49", "50-59", "60-69", "70+")
 ACKNOWLEDGED = {**HOME, CONF_ACKNOWLEDGED: True}
 PUBLIC_CHOICE = {**HOME, CONF_PRIVACY: "public"}
+
+
+def suggested(form: Any) -> dict[str, Any]:
+    """Return what the fields of a form hold when it is shown."""
+    return {
+        str(key): key.description["suggested_value"]
+        for key in form["data_schema"].schema
+        if key.description
+    }
 
 
 async def start_setup(hass: HomeAssistant) -> str:
@@ -100,6 +110,30 @@ async def test_there_is_one_engine(hass: HomeAssistant, watch: Watch) -> None:
     assert result["reason"] == "single_instance_allowed"
 
 
+async def test_a_model_is_read_only_where_home_assistant_may_read(
+    hass: HomeAssistant, tmp_path: Path
+) -> None:
+    allowed, outside = tmp_path / "allowed", tmp_path / "outside"
+    shutil.copytree(BUNDLED_MODEL, outside)
+    allowed.mkdir()
+    (allowed / "link").symlink_to(outside)
+    hass.config.allowlist_external_dirs.add(str(allowed))
+    flow = await start_setup(hass)
+    for folder in (outside, allowed / ".." / "outside", allowed / "link", "/proc/self/environ"):
+        choice = {**ACKNOWLEDGED, CONF_MODEL: str(folder)}
+        result = await hass.config_entries.flow.async_configure(flow, choice)
+        assert result["errors"] == {"base": "engine_unusable"}
+        placeholders = result["description_placeholders"]
+        assert placeholders is not None
+        assert "allowlist_external_dirs" in placeholders["error"]
+
+    hass.config.allowlist_external_dirs.add(str(outside))
+    choice = {**ACKNOWLEDGED, CONF_MODEL: str(outside)}
+    result = await hass.config_entries.flow.async_configure(flow, choice)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    await settle(hass)
+
+
 @pytest.mark.parametrize(("damage", "complaint"), DAMAGES)
 async def test_a_damaged_model_is_refused_with_its_fix(
     hass: HomeAssistant, model_folder: Path, damage: Damage, complaint: str
@@ -125,7 +159,9 @@ async def test_a_damaged_model_is_refused_with_its_fix(
 
 
 @pytest.mark.parametrize(
-    "choice", [{CONF_RUNTIME: "abacus"}, {CONF_PRIVACY: "nobody"}], ids=["runtime", "privacy"]
+    "choice",
+    [{CONF_RUNTIME: "abacus"}, {CONF_PRIVACY: "nobody"}, {CONF_AGE_BANDS: "zodiac"}],
+    ids=["runtime", "privacy", "age bands"],
 )
 async def test_only_what_exists_can_be_chosen(hass: HomeAssistant, choice: dict[str, str]) -> None:
     flow = await start_setup(hass)
@@ -169,22 +205,32 @@ async def test_own_age_bands_can_be_typed(hass: HomeAssistant, add_camera: AddCa
         ("65, 18", "age bands start at 0 and rise"),
     ):
         result = await hass.config_entries.flow.async_configure(
-            flow, {**ACKNOWLEDGED, CONF_AGE_BANDS: nonsense}
+            flow, {**ACKNOWLEDGED, OWN_BANDS: nonsense}
         )
         assert result["type"] is FlowResultType.FORM
-        assert result["errors"] == {CONF_AGE_BANDS: "age_bands_invalid"}
+        assert result["errors"] == {OWN_BANDS: "age_bands_invalid"}
         placeholders = result["description_placeholders"]
         assert placeholders is not None
         assert complaint in placeholders["error"]
 
     result = await hass.config_entries.flow.async_configure(
-        flow, {**ACKNOWLEDGED, CONF_AGE_BANDS: "18, 65"}
+        flow, {**ACKNOWLEDGED, OWN_BANDS: "18, 65"}
     )
     assert result["type"] is FlowResultType.CREATE_ENTRY
     camera = await add_camera("hall")
     await choose_camera(hass, result["result"], choice(camera))
     bands = ["0-17", "18-64", "65+"]
     assert {f"People aged {band}" for band in bands} <= camera.counts().keys()
+
+
+async def test_own_age_bands_are_suggested_again_and_can_be_left_out(
+    hass: HomeAssistant, watch: Watch
+) -> None:
+    entry = await watch(engine={**HOME, CONF_AGE_BANDS: "18, 65"})
+    assert suggested(await entry.start_reconfigure_flow(hass))[OWN_BANDS] == "18, 65"
+    result = await reconfigure(hass, entry, ACKNOWLEDGED, {})
+    assert result["type"] is FlowResultType.ABORT
+    assert entry.data[CONF_AGE_BANDS] == "household"
 
 
 async def reconfigure(hass: HomeAssistant, entry: MockConfigEntry, *forms: dict[str, Any]) -> Any:
@@ -260,10 +306,7 @@ async def test_another_privacy_mode_starts_new_totals(
     # The numbers that were entered are suggested again.
     result = await reconfigure(hass, entry, PUBLIC_CHOICE)
     assert result["step_id"] == "public"
-    suggested = {
-        str(key): key.description["suggested_value"] for key in result["data_schema"].schema
-    }
-    assert suggested == {CONF_WINDOW: "15", CONF_CROWD: 5, CONF_NOISE: "off"}
+    assert suggested(result) == {CONF_WINDOW: "15", CONF_CROWD: 5, CONF_NOISE: "off"}
     result = await hass.config_entries.flow.async_configure(
         result["flow_id"], {CONF_WINDOW: "30", CONF_CROWD: 10, CONF_NOISE: "light"}
     )
@@ -554,19 +597,14 @@ async def test_the_region_is_previewed_in_words_and_can_be_changed(
     form = await choose(hass, menu, "change")
     assert form["type"] is FlowResultType.FORM
     assert form["step_id"] == "user"
-    suggested = {
-        str(key): key.description["suggested_value"]
-        for key in form["data_schema"].schema
-        if key.description
-    }
-    assert lower.items() <= suggested.items()
+    assert lower.items() <= suggested(form).items()
 
     upper = choice(camera, region_bottom=66.7)
     menu = await hass.config_entries.subentries.async_configure(form["flow_id"], upper)
     told = menu["description_placeholders"]
     assert told
     assert told["whole"] == "Top left, Top, Top right, Left, Centre, Right"
-    assert told["part"] == "-"
+    assert told["part"] == "Nothing"
     assert told["faces"] == "1"
 
     await choose(hass, menu, "save")
@@ -576,12 +614,7 @@ async def test_the_region_is_previewed_in_words_and_can_be_changed(
 
     # What was entered is suggested again.
     form = await entry.start_subentry_reconfigure_flow(hass, subentry.subentry_id)
-    suggested = {
-        str(key): key.description["suggested_value"]
-        for key in form["data_schema"].schema
-        if key.description
-    }
-    assert suggested["region_bottom"] == 66.7
+    assert suggested(form)["region_bottom"] == 66.7
     await reconfigure_camera(hass, entry, subentry, choice(camera, **lower))
     for _ in range(2):
         await next_frame(hass)

@@ -75,3 +75,20 @@ def test_every_blueprint_is_explained_and_can_be_imported(path: Path) -> None:
         "https://my.home-assistant.io/redirect/blueprint_import/"
         f"?blueprint_url={quote(source, safe='')}" in page
     )
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [path for path in sorted((ROOT / "docs" / "images").glob("*.png")) if not path.is_symlink()],
+    ids=lambda path: path.stem,
+)
+def test_every_picture_is_shown_and_taken_by_a_test(picture: Path) -> None:
+    pages = [*(ROOT / "docs").rglob("*.md"), ROOT / "README.md"]
+    assert any(f"images/{picture.name})" in page.read_text("utf-8") for page in pages)
+    taken = f'"({picture.name}|{picture.stem.removeprefix("new-user-")})"'
+    command = re.search(
+        r"tests/e2e/test_{(.*)}\.py", (ROOT / "scripts" / "docs").read_text("utf-8")
+    )
+    assert command
+    tests = (ROOT / "tests" / "e2e" / f"test_{name}.py" for name in command[1].split(","))
+    assert any(re.search(taken, test.read_text("utf-8")) for test in tests)

@@ -1,6 +1,5 @@
 """Loading, unloading, restarting and what stays behind: nothing."""
 
-import asyncio
 import shutil
 import threading
 from datetime import timedelta
@@ -37,6 +36,7 @@ from custom_components.agegender.vision.engine import BUNDLED_MODEL
 from .conftest import (
     DAMAGES,
     HOME,
+    INTERVAL,
     AddCamera,
     Damage,
     FileCamera,
@@ -229,19 +229,18 @@ async def test_a_reload_keeps_entities_and_devices(
     assert registered() == before
 
 
+@pytest.mark.usefixtures("patient")
 async def test_a_slow_camera_is_asked_for_one_frame_at_a_time(
     hass: HomeAssistant, wilful: WilfulCamera, watch: Watch
 ) -> None:
-    interval = FRAME_TIMEOUT / 2
     wilful.delivers.clear()
-    await watch(wilful.watched, interval=interval, wait=False)
+    await watch(wilful.watched, wait=False)
     assert wilful.requests == 1
 
     for _ in range(3):
         # Beyond the interval, within the time that a camera is given.
-        async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=interval + 1))
+        async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=INTERVAL + 1))
         await hass.async_block_till_done()
-        await asyncio.sleep(0.05)
     assert wilful.requests == 1
 
     # What was missed meanwhile is not made up for.
@@ -249,7 +248,7 @@ async def test_a_slow_camera_is_asked_for_one_frame_at_a_time(
     await settle(hass)
     assert wilful.requests == 1
     assert wilful.watched.available()
-    await next_frame(hass, interval)
+    await next_frame(hass)
     assert wilful.requests == 2
 
 

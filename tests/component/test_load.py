@@ -1,7 +1,5 @@
 """A machine that cannot keep up takes fewer frames; nothing queues, and it says so at home."""
 
-from datetime import UTC, datetime, timedelta
-
 import pytest
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
@@ -9,7 +7,6 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.agegender import worker
 from custom_components.agegender.const import CONF_INTERVAL, DOMAIN
-from custom_components.agegender.load import Load
 
 from .conftest import (
     PUBLIC,
@@ -21,57 +18,6 @@ from .conftest import (
     WilfulCamera,
     our_log,
 )
-
-NOON = datetime(2026, 6, 15, 12, tzinfo=UTC)
-
-
-def add(load: Load, camera: str, seconds: float, frames: int = 20) -> None:
-    for _ in range(frames):
-        load.add(camera, seconds, 1, NOON)
-
-
-def test_load_is_the_share_of_time_that_all_cameras_need() -> None:
-    load = Load()
-    for _ in range(20):
-        load.add("hall", 0.2, 1, NOON)
-        load.add("garden", 0.3, 2, NOON)
-    assert load.figure == pytest.approx(0.35)
-    assert load.stretch == 1
-
-    load.drop("hall", NOON)
-    assert load.figure == pytest.approx(0.15)
-
-
-def test_stretched_above_four_fifths_and_not_before_three_fifths_as_it_was() -> None:
-    load = Load()
-    add(load, "hall", 0.79)
-    assert load.stretch == 1
-    add(load, "hall", 0.9)
-    # So that three fifths of the time are used.
-    assert load.stretch == pytest.approx(1.5)
-    add(load, "hall", 0.65)
-    assert 1 < load.stretch < 1.1
-    add(load, "hall", 0.55)
-    assert load.stretch == 1
-    add(load, "hall", 0.79)
-    assert load.stretch == 1
-
-
-def test_the_first_frames_tell_nothing() -> None:
-    load = Load()
-    add(load, "hall", 5, frames=4)
-    assert load.figure == 0
-    add(load, "hall", 5, frames=1)
-    assert load.overloaded
-
-
-def test_an_overload_lasts_from_the_frame_that_began_it() -> None:
-    load = Load()
-    add(load, "hall", 2)
-    assert not load.lasting(NOON + timedelta(minutes=4))
-    assert load.lasting(NOON + timedelta(minutes=5))
-    load.drop("hall", NOON)
-    assert not load.lasting(NOON + timedelta(minutes=5))
 
 
 class Pace:

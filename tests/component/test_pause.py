@@ -4,6 +4,7 @@ import pytest
 from homeassistant.const import STATE_UNKNOWN
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
+from homeassistant.setup import async_setup_component
 
 from .conftest import (
     HOME,
@@ -49,6 +50,26 @@ async def test_a_paused_camera_is_not_asked_for_frames(
     await next_frame(hass)
     assert wilful.requests == asked + 2
     assert our_log(caplog) == []
+
+
+async def test_an_update_that_is_asked_for_does_not_end_a_pause(
+    hass: HomeAssistant, wilful: WilfulCamera, watch: Watch
+) -> None:
+    camera = wilful.watched
+    await watch(camera)
+    await camera.pause(on=True)
+    asked = wilful.requests
+    assert await async_setup_component(hass, "homeassistant", {})
+    await hass.services.async_call(
+        "homeassistant",
+        "update_entity",
+        {"entity_id": camera.sensor("People in view")},
+        blocking=True,
+    )
+    await next_frame(hass)
+    assert wilful.requests == asked
+    assert camera.status() == "paused"
+    assert camera.counts()["People in view"] == STATE_UNKNOWN
 
 
 @pytest.mark.parametrize("failure", [None, OSError("the cable is out")])

@@ -282,6 +282,12 @@ async def test_a_full_disk_is_told_once_and_tried_again(
     assert visitors(file) == [1]
     assert our_log(caplog)[1:] == [("INFO", "The totals are saved again")]
 
+    # At home that is no reason to show nothing after a restart.
+    new.symlink_to("/dev/full")
+    assert await hass.config_entries.async_reload(entry.entry_id)
+    await settle(hass)
+    assert camera.counts()["Visitors today"] == "1"
+
 
 async def test_a_removed_camera_takes_its_totals_along(
     hass: HomeAssistant, add_camera: AddCamera, watch: Watch, pass_time: PassTime

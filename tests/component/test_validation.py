@@ -22,6 +22,10 @@ from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.selector import TargetSelector, validate_selector
 from homeassistant.util.yaml import load_yaml_dict
 
+from custom_components.agegender.vision.census import AgeBands
+from custom_components.agegender.vision.privacy import Home, Mode, Public
+from custom_components.agegender.vision.reading import PAUSE, RESET, STATUS, measures
+
 ROOT = Path(__file__).parents[2]
 INTEGRATION = ROOT / "custom_components" / "agegender"
 TRANSLATIONS = INTEGRATION / "translations"
@@ -82,6 +86,15 @@ def test_dependencies_exist_and_the_domain_is_not_taken() -> None:
     for name in (*MANIFEST["dependencies"], *MANIFEST.get("after_dependencies", ())):
         assert (core / name / "manifest.json").is_file()
     assert not (core / MANIFEST["domain"]).exists()
+
+
+def test_every_component_that_is_imported_is_a_dependency() -> None:
+    declared = {*MANIFEST["dependencies"], *MANIFEST["after_dependencies"]}
+    declared |= {platform.value for platform in Platform}
+    for path in INTEGRATION.glob("*.py"):
+        imported = re.findall(r"homeassistant\.components(?:\.| import )(\w+)", path.read_text())
+        # A file that is called like a component is what that component looks for.
+        assert {*imported} <= declared | {path.stem}, path.name
 
 
 def test_nothing_is_required_but_what_home_assistant_has() -> None:
@@ -284,9 +297,20 @@ def test_icons_have_the_form_that_home_assistant_reads() -> None:
     )(ICONS)
 
 
-def test_every_entity_has_an_icon_or_a_device_class_with_one() -> None:
+@pytest.mark.parametrize("mode", [Home(), Public()])
+def test_every_entity_and_each_of_its_states_has_a_name_and_an_icon(mode: Mode) -> None:
+    bands = AgeBands.preset()
+    for entity in (*measures(bands, mode), STATUS, PAUSE, RESET):
+        strings = ENGLISH["entity"][entity.platform][entity.name]
+        assert placeholders(strings["name"]) == ({"band"} if entity.band else set())
+        assert ICONS["entity"][entity.platform][entity.name]["default"]
+        if entity.options and entity.options != bands.labels:  # "60+" is so in any language
+            assert strings["state"].keys() == set(entity.options)
+
+
+def test_there_are_icons_of_nothing_else() -> None:
     for platform, entities in ICONS["entity"].items():
-        assert entities.keys() <= ENGLISH["entity"][platform].keys()
+        assert entities.keys() == ENGLISH["entity"][platform].keys()
         for name, entity in entities.items():
             states = ENGLISH["entity"][platform][name].get("state", {})
             assert entity.get("state", {}).keys() <= states.keys() | {"on", "off"}

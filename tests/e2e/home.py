@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import json
 import re
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
@@ -177,6 +178,12 @@ async def running(
         yield Home(config, url, process, session, client)
 
 
+def stored_totals(config: Path) -> list[Json]:
+    """Return the totals of each camera that are in the file; none while there is no file."""
+    files = (path for path in config.glob(".storage/agegender.*") if path.suffix != ".new")
+    return [census for path in files for census in json.loads(path.read_bytes()).values()]
+
+
 async def until[T](condition: Callable[[], Awaitable[T]], what: str) -> T:
     """Ask again and again until the answer is a true one; return it."""
     deadline = monotonic() + PATIENCE
@@ -187,7 +194,10 @@ async def until[T](condition: Callable[[], Awaitable[T]], what: str) -> T:
 
 
 def problems(config: Path) -> list[str]:
-    """What Home Assistant said about us in this folder, but for what it says of any of our kind."""
+    """What Home Assistant said about us in this folder.
+
+    But for what it says of any of our kind, and of a machine with too much to do.
+    """
     said = (config / "console.log").read_text()
     return [
         message
@@ -195,4 +205,5 @@ def problems(config: Path) -> list[str]:
         if re.match(r"\S+ \S+ (WARNING|ERROR|CRITICAL) ", message)
         and "agegender" in message
         and "custom integration agegender which has not been tested" not in message
+        and not re.search(r"is taking over \d+ seconds|Waiting for integrations", message)
     ]

@@ -68,6 +68,26 @@ async def show(folder: Path, broker: Mosquitto) -> None:
             assert shown["sensor.shop_17_door_women_and_girls"] == "1"
             assert shown["binary_sensor.shop_17_door_children"] == "off"
             assert "unavailable" not in shown.values()
+            assert shown["sensor.shop_17_door_status"] == "counting"
+
+            async def press(domain: str, service: str, entity: str) -> None:
+                await home.client.call(
+                    "call_service", domain=domain, service=service, target={"entity_id": entity}
+                )
+
+            async def paused() -> bool:
+                return (await states())["sensor.shop_17_door_status"] == "paused"
+
+            async def forgotten() -> bool:
+                return (await states())["sensor.shop_17_door_visitors_today"] == "0"
+
+            await press("switch", "turn_on", "switch.shop_17_door_pause")
+            await until(paused, "a pause")
+            await press("button", "press", "button.shop_17_door_reset_totals")
+            await until(forgotten, "totals set back")
+            shown = await states()
+            assert shown["switch.shop_17_door_pause"] == "on"
+            assert shown["sensor.shop_17_door_people_in_view"] == "unknown"
             node.kill()
 
             async def missed() -> bool:

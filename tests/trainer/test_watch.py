@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from tests.broker import PATIENCE, Listener, Mosquitto, until
 from trainer.errors import InputError
 from trainer.video import Writer
 from trainer.watch import entities as told
+from trainer.watch.node import Node
 from trainer.watch.settings import load
 
 from .conftest import ASTRONAUT, ROOT
@@ -137,11 +139,18 @@ def test_public_tells_nothing_of_an_open_window(broker: Mosquitto, start: Start)
     start(url, privacy="public")
     listener = Listener(broker.port)
     listener.wait(STATUS, "online")
-    until(lambda: listener.kept.get(NODE) == "online", "the node")
+
+    def looked() -> bool:
+        state = listener.json(STATE) or {}
+        return "window_people" in state and state["status"] == "counting"
+
+    until(looked, "a look")
     # Nothing of the other mode is kept, and of this one no window is over.
     states = [json.loads(text) for topic, text in listener.heard if topic == STATE and text]
-    assert set(states[-1]) & at_home <= {key for key in at_home if key.startswith("today_")}
-    assert set(states[-1].values()) == {None}
+    told_always = {"status": "counting", "pause": "OFF"}
+    counts = {key for key in states[-1] if key not in told_always}
+    assert counts & at_home <= {key for key in at_home if key.startswith("today_")}
+    assert states[-1] == dict.fromkeys(counts) | told_always
     assert not listener.kept.get(STATE.replace("state", "diagnostics"))
     # Home Assistant is told which entities are gone, and what is kept says no more of them.
     configs = [json.loads(text) for topic, text in listener.heard if topic == CONFIG]
@@ -160,12 +169,99 @@ def test_nothing_but_counts_is_told(broker: Mosquitto, start: Start) -> None:
             for key, value in json.loads(text).items():
                 assert value is None or isinstance(value, int) or not cells.fullmatch(key)
                 assert cells.fullmatch(key) or key in {
-                    *("majority_band", "majority_gender", "mean_age", "children")
+                    *("majority_band", "majority_gender", "mean_age", "children"),
+                    *("status", "pause"),
                 }
     assert {topic.rpartition("/")[2] for topic, _ in listener.heard} <= {
         *("state", "status", "config", "diagnostics")
     }
     listener.stop()
+
+
+def test_a_camera_is_paused_and_set_back_over_the_broker(broker: Mosquitto, start: Start) -> None:
+    url = f"mqtt://127.0.0.1:{broker.port}"
+    listener = Listener(broker.port)
+
+    def command(key: str, payload: str, *, keep: bool = False) -> None:
+        topic = listener.json(CONFIG)["components"][key]["command_topic"]
+        listener.say(topic, payload, keep=keep)
+
+    def paused(value: str) -> dict[str, Any]:
+        until(lambda: (listener.json(STATE) or {}).get("pause") == value, f"pause {value}")
+        return dict(listener.json(STATE))
+
+    node = start(url)
+    until(lambda: visitors(listener), "a visitor")
+    assert paused("OFF")["status"] == "counting"
+    for nonsense in ("", "on", "\N{WHITE SMILING FACE}", "x" * 100_000):
+        command("pause", nonsense)
+        command("reset_totals", nonsense)
+    command("pause", "ON")
+    resting = paused("ON")
+    # Nobody knows who is in view; who was there was counted, and it is no outage.
+    assert (resting["status"], resting["people"], resting["children"]) == ("paused", None, None)
+    assert resting["today_people"] >= 1
+    assert listener.kept[STATUS] == "online"
+    command("reset_totals", "PRESS")
+    until(lambda: listener.json(STATE)["today_people"] == 0, "totals set back")
+    # A command that the broker keeps is not obeyed again by whoever connects.
+    command("pause", "OFF", keep=True)
+    paused("OFF")
+    command("pause", "ON")
+    before = paused("ON")
+    node.send_signal(signal.SIGTERM)
+    assert node.wait(PATIENCE) == 0
+
+    # Neither a restart nor what the broker has kept ends a pause.
+    seen = len(listener.heard)
+    node = start(url)
+    until(lambda: (NODE, "online") in listener.heard[seen:], "the node")
+    assert paused("ON") == before
+    command("pause", "OFF")
+    until(lambda: listener.json(STATE)["people"] == 1, "somebody in view again")
+    assert paused("OFF")["status"] == "counting"
+    node.send_signal(signal.SIGTERM)
+    assert node.wait(PATIENCE) == 0
+    listener.stop()
+
+
+def test_a_node_with_too_much_to_do_takes_frames_less_often(
+    broker: Mosquitto, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    crowd = np.tile(np.asarray(Image.open(ASTRONAUT).convert("RGB")), (2, 3, 1))
+    with Writer(tmp_path / "crowd.mp4") as video:
+        for number in range(30):
+            video.write(np.roll(crowd, 40 * (number % 2), axis=1), number / 30)
+    (tmp_path / "watch.toml").write_text(
+        f'name = "shop"\nstate = "{tmp_path}/state"\nruntime = "numpy"\n'
+        f'[mqtt]\nurl = "mqtt://127.0.0.1:{broker.port}"\n[privacy]\nmode = "home"\n'
+        + "".join(
+            f'[[cameras]]\nname = "{name}"\nsource = "{tmp_path}/crowd.mp4"\ninterval = 0.1\n'
+            for name in ("door", "hall", "yard")
+        )
+    )
+    caplog.set_level("INFO", "trainer.watch.node")
+    listener = Listener(broker.port)
+    node = Node(load(tmp_path / "watch.toml", {}, []))
+    thread = Thread(target=node.run)
+    thread.start()
+    states = [STATE.replace("door", name) for name in ("door", "hall", "yard")]
+
+    def doing() -> set[str | None]:
+        return {(listener.json(state) or {}).get("status") for state in states}
+
+    try:
+        until(lambda: "overloaded" in doing(), "an overload")
+        for state in states:
+            listener.say(state.replace("state", "pause/set"), "ON")
+        until(lambda: doing() == {"paused"}, "pauses")
+    finally:
+        node.stop()
+        thread.join(PATIENCE)
+        listener.stop()
+    [beginning, end] = caplog.messages
+    assert "frames are taken less often" in beginning
+    assert end == "There is time for every frame again"
 
 
 def test_a_camera_that_was_removed_is_cleared_away(
@@ -183,7 +279,7 @@ def test_a_camera_that_was_removed_is_cleared_away(
     listener.stop()
 
 
-def test_tls_and_credentials(tmp_path: Path, start: Start) -> None:
+def test_tls_and_credentials(tmp_path: Path, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     ca = trustme.CA()
     ca.cert_pem.write_to_path(tmp_path / "ca.pem")
     certificate = ca.issue_cert("127.0.0.1")
@@ -210,12 +306,17 @@ def test_tls_and_credentials(tmp_path: Path, start: Start) -> None:
         assert "authori" in refusal(start(url, "--ca-file", f"{tmp_path}/ca.pem", *options))
         password.write_text("secret\n")
         assert "certificate" in refusal(start(url, *options))
-        start(url, "--ca-file", f"{tmp_path}/ca.pem", *options)
+        node = start(url, "--ca-file", f"{tmp_path}/ca.pem", *options)
         listener = Listener(
             broker.port,
             tls_set=(f"{tmp_path}/ca.pem",),
             username_pw_set=("shop", "secret"),
         )
+        listener.wait(NODE, "online")
+        node.send_signal(signal.SIGTERM)
+        listener.wait(NODE, "offline")
+        monkeypatch.setenv("AGEGENDER_MQTT_PASSWORD", "secret")
+        start(url, "--ca-file", f"{tmp_path}/ca.pem", "--username", "shop")
         listener.wait(NODE, "online")
         listener.stop()
     finally:
@@ -285,20 +386,33 @@ def test_settings_come_from_a_file_and_options_win(tmp_path: Path) -> None:
     assert settings.privacy.of() == Public()
 
 
-def names(mode: Mode) -> dict[str, dict[str, Any]]:
-    return {each.key: dict(each.config) for each in told.entities(AgeBands.preset(), mode)}
-
-
 @pytest.mark.parametrize("mode", [Home(), Public()])
 def test_entities_are_called_as_the_integrations(mode: Mode) -> None:
     folder = ROOT / "custom_components" / "agegender"
-    own = json.loads((folder / "translations" / "en.json").read_text("utf-8"))["entity"]
-    for key, config in names(mode).items():
+    names = json.loads((folder / "translations" / "en.json").read_text("utf-8"))["entity"]
+    icons = json.loads((folder / "icons.json").read_text("utf-8"))["entity"]
+    topics = told.Topics.of("shop", "door", topic="agegender", discovery="homeassistant")
+    found = told.discovery(
+        told.entities(AgeBands.preset(), mode),
+        topics,
+        device="agegender_shop_door",
+        name="Door",
+        model="open",
+        noisy=False,
+    )["components"]
+    assert found.keys() >= {"status", "pause", "reset_totals", "today_people", "today_age_60+"}
+    for key, config in found.items():
         match = re.fullmatch(r"(?P<prefix>.*?)age_(?P<band>\d.*)", key)
-        strings = own[config["platform"]][f"{match['prefix']}age_band" if match else key]
-        assert config["name"] == strings["name"].replace("{band}", match["band"] if match else "")
-        if unit := strings.get("unit_of_measurement"):
-            assert config["unit_of_measurement"] == unit
+        name = f"{match['prefix']}age_band" if match else key
+        own = names[config["platform"]][name]["name"]
+        assert config["name"] == own.replace("{band}", match["band"] if match else "")
+        assert config["icon"] == icons[config["platform"]][name]["default"]
+        # Counts have none: there is no "1 people".
+        unit = {"mean_age": "y", "processing_time": "ms"}.get(key)
+        assert config.get("unit_of_measurement") == unit
+    # These can be used, and tell something, also while the camera delivers nothing.
+    always = {key for key, config in found.items() if "availability" in config}
+    assert always == {"status", "pause", "reset_totals"}
 
 
 def test_the_totals_are_those_of_the_integration(tmp_path: Path) -> None:

@@ -3,15 +3,21 @@
 import re
 import threading
 import tomllib
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from agegender_vision.region import Region
+from trainer.video import Writer
 from trainer.watch.settings import Settings, redacted
-from trainer.watch.source import SourceError, frames
+from trainer.watch.source import Frame, SourceError, frames
 
-from .conftest import NO_FACE, ROOT
+from .conftest import ASTRONAUT, NO_FACE, ROOT
 
 
 @pytest.mark.parametrize(
@@ -28,6 +34,31 @@ from .conftest import NO_FACE, ROOT
 def test_a_source_that_cannot_be_read_is_explained(source: str, part: str) -> None:
     with pytest.raises(SourceError, match=part):
         next(frames(source, threading.Event()))
+
+
+@pytest.fixture
+def address(tmp_path: Path) -> Iterator[str]:
+    """Where a web server shows a film of two frames, the astronaut and nobody."""
+    with Writer(tmp_path / "film.mp4") as video:
+        for number, picture in enumerate((ASTRONAUT, NO_FACE)):
+            image = Image.open(picture).convert("RGB").resize((320, 240))
+            video.write(np.asarray(image), number / 2)
+    handler = partial(SimpleHTTPRequestHandler, directory=tmp_path)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/film.mp4"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_stream_is_read_over_the_network(address: str) -> None:
+    first, second = (Frame(picture, 0).image() for picture in frames(address, threading.Event()))
+    expected = np.asarray(Image.open(ASTRONAUT).convert("RGB").resize((320, 240)), float)
+    assert first.shape == (240, 320, 3)
+    # Red is red: her suit is orange.
+    assert np.abs(first - expected).mean() < 12
+    assert np.abs(second - expected).mean() > 30
 
 
 def test_credentials_of_a_source_are_not_shown() -> None:

@@ -45,7 +45,15 @@ def package() -> Any:
     mtcnn = pytest.importorskip(
         "mtcnn", reason="compares with the mtcnn package, which the trainer's environment has"
     )
-    return mtcnn.MTCNN()
+    tensorflow = pytest.importorskip("tensorflow")
+    detector = mtcnn.MTCNN()
+    for stage, side in zip(detector.stages, (None, 24, 48), strict=True):
+        # As a graph it answers the same to the last bit, in less than half the time.
+        graph = tensorflow.function(
+            stage.model, [tensorflow.TensorSpec((None, side, side, 3))], autograph=False
+        )
+        stage._model = graph  # noqa: SLF001
+    return detector
 
 
 def theirs(package: Any, image: NDArray[np.uint8]) -> Faces:

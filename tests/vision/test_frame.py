@@ -292,3 +292,51 @@ def test_100_megapixels_pass_as_a_jpeg_decoded_at_reduced_scale(
     _, mebibytes, result = decoded_alone(hundred_megapixels / "baseline.jpg", 1000)
     assert result == "(1250, 1250, 3)"
     assert mebibytes < 100
+
+
+def odd_frames() -> dict[str, bytes]:
+    """Frames on which Pillow itself comments."""
+    image = Image.new("RGB", (64, 48))
+    entries = b"\x01\x12\0\3\0\0\0\1\0\6\0\0\x82\x9a\0\5\0\0\0\1\xff\xff\xff\0"
+    exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x09" + entries
+    damaged = encoded(image, "JPEG")
+    damaged = damaged[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + damaged[2:]
+    photos = encoded(image, "MPO", save_all=True, append_images=[image])
+    return {
+        "EXIF data cut short": damaged,
+        "an MPO whose index is damaged": photos.replace(b"0100", b"0199"),
+        "100 megapixels": encoded(Image.new("1", (10_000, 10_000)), "PNG"),
+    }
+
+
+def test_odd_frames_leave_no_line_in_a_log(tmp_path: Path) -> None:
+    program = f"""
+import logging, sys, warnings
+from pathlib import Path
+if sys.argv[1] == "ours":
+    from agegender_vision.frame import FrameError, decode, thumbnail
+logging.basicConfig(level=logging.DEBUG)
+logging.captureWarnings(True)
+from PIL import Image, ImageOps
+for path in sorted(Path({str(tmp_path)!r}).iterdir()):
+    logging.getLogger("PIL").setLevel(logging.WARNING)
+    if sys.argv[1] == "Pillow":
+        ImageOps.exif_transpose(Image.open(path))
+        continue
+    for look in (decode, thumbnail):
+        try:
+            look(path.read_bytes())
+        except FrameError:
+            pass
+"""
+    frames = odd_frames()
+    for name, data in frames.items():
+        (tmp_path / name).write_bytes(data)
+
+    def logged(by: str) -> list[str]:
+        command = [sys.executable, "-W", "always", "-c", program, by]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        return [line for line in done.stderr.splitlines() if line.startswith("WARNING")]
+
+    assert len(logged("Pillow")) >= len(frames), "the frames are odd"
+    assert logged("ours") == []

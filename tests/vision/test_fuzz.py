@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -26,7 +26,7 @@ from agegender_vision.graph import Graph
 from agegender_vision.privacy import Home, Mode, Public
 from agegender_vision.runtime import runtimes
 
-from ..damage import damaged, distorted, little_memory
+from ..damage import bounds, damaged, distorted
 
 pytestmark = pytest.mark.fuzz
 
@@ -62,7 +62,7 @@ def pictures() -> list[bytes]:
 
 @given(st.one_of(st.binary(max_size=200), *map(damaged, pictures())))
 def test_a_frame_is_a_picture_or_refused(data: bytes) -> None:
-    with little_memory():
+    with bounds():
         for look in (decode, longer_side, thumbnail, lambda frame: decode(frame, enough=16)):
             refusal = ""
             try:
@@ -124,7 +124,7 @@ def use(description: bytes, weights: bytes) -> None:
     with TemporaryDirectory() as folder:
         (Path(folder) / artefact.DESCRIPTION).write_bytes(description)
         (Path(folder) / artefact.WEIGHTS).write_bytes(weights)
-        with little_memory():
+        with bounds():
             try:
                 estimator = Estimator(artefact.load(Path(folder)), runtimes.get("numpy"))
                 grey = np.full((1, estimator.size, estimator.size, 3), 128, np.uint8)
@@ -142,6 +142,7 @@ def test_the_tiny_model_is_accepted() -> None:
 
 
 @given(distorted(DESCRIPTION))
+@example(DESCRIPTION | {"calibration": None})
 def test_any_description_is_a_model_or_refused(description: Any) -> None:
     use(json.dumps(description).encode(), MODEL[artefact.WEIGHTS])
 
@@ -193,7 +194,7 @@ def described(dtype: str, shape: tuple[int, ...]) -> bytes:
         pytest.param(b"cos\nsystem\n(S'true'\ntR.", id="bare pickle"),
     ],
 )
-def test_hostile_weights_are_refused_in_little_memory(array: bytes) -> None:
+def test_hostile_weights_are_refused_in_bounds(array: bytes) -> None:
     weights = with_array("age.npy", array)
     files = {artefact.WEIGHTS: hashlib.sha256(weights).hexdigest()}
     use(json.dumps(DESCRIPTION | {"files": files}).encode(), weights)
@@ -215,7 +216,7 @@ def test_any_totals_are_restored_or_set_aside(mode: Mode, data: st.DataObject) -
             st.just(b"[" * 100_000),
         )
     )
-    with TemporaryDirectory() as folder, little_memory():
+    with TemporaryDirectory() as folder, bounds():
         path = Path(folder) / "totals"
         path.write_bytes(content)
         censuses, damage = totals.load(path, {"camera": "Door"}, mode, BANDS, NOW)

@@ -275,6 +275,7 @@ def test_people_stay_who_they_are_when_the_camera_changes_its_resolution(
     assert len(scenes[-1].present) >= 1
 
 
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 def test_100_megapixels_are_refused_and_the_watch_goes_on(
     engine: Engine, astronaut: NDArray[np.uint8], clock: Iterator[float]
 ) -> None:

@@ -23,7 +23,10 @@ from trainer.cli.app import (
 from trainer.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from trainer.data.faces import Faces
+    from trainer.evaluation.predictions import Predictions
 
 
 ManifestOption = Annotated[
@@ -41,6 +44,9 @@ def evaluate(
         Path | None, typer.Option(help="Folder for metrics and plots; left out: MODEL.")
     ] = None,
     set_: SetOption = None,
+    baselines: Annotated[
+        bool, typer.Option(help="Also fit linear probes on the encoder before training (minutes).")
+    ] = False,
 ) -> None:
     """Measure a trained model on held-out faces: tables, metrics.json and plots."""
     from trainer.evaluation import figures, models, report
@@ -52,6 +58,8 @@ def evaluate(
     found = opened.answer(held_out)
     parts = list(figures.each_dataset(held_out, found))
     result = {name: figures.describe(part, said, opened.heads) for name, part, said in parts}
+    for name, probed in _probed(model, parts) if baselines else ():
+        result[name]["figures"] |= probed
     output = output or model
     path = output / METRICS
     every = json.loads(path.read_text("utf-8")) if path.exists() else {}
@@ -211,6 +219,28 @@ def report(
     output = output or run / "report"
     page.write(output, opened, held_out, opened.answer(held_out), split, with_faces=show_faces)
     typer.echo(f"{output / 'report.html'}: open it in a browser; all else is beside it")
+
+
+def _probed(
+    model: Path, parts: list[tuple[str, Faces, Predictions]]
+) -> Iterator[tuple[str, dict[str, float]]]:
+    """Yield what linear probes reach on each data set's faces."""
+    from trainer.data import faces
+    from trainer.evaluation import baselines, figures, models
+
+    settings, *_ = models.trained(model)
+    taught = faces.load(settings.data.manifests, ["train"], settings.data.limit)
+    for probe, answer in baselines.probes(settings, model, taught).items():
+        for name, held, _ in parts:
+            found = figures.figures(held, answer(held))
+            yield (
+                name,
+                {
+                    f"{probe}_{figure}": round(found[figure], 4)
+                    for figure in ("mae", "gender")
+                    if figure in found
+                },
+            )
 
 
 def _held_out(model: Path, split: str, manifest: list[Path] | None) -> Faces:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 from pathlib import Path
 from typing import Annotated
@@ -31,7 +32,11 @@ def watch(
     username: Annotated[str | None, typer.Option(help="As the broker knows the node.")] = None,
     password: Annotated[
         str | None,
-        typer.Option("--password-file", envvar="AGEGENDER_MQTT_PASSWORD_FILE", help="A file."),
+        typer.Option(
+            "--password-file",
+            envvar="AGEGENDER_MQTT_PASSWORD_FILE",
+            help="A file; left out: the environment's AGEGENDER_MQTT_PASSWORD, if there.",
+        ),
     ] = None,
     ca: Annotated[
         str | None, typer.Option("--ca-file", help="Who signed the broker's certificate.")
@@ -49,6 +54,7 @@ def watch(
     from trainer.watch.settings import load
 
     options = {
+        "mqtt.password": os.environ.get("AGEGENDER_MQTT_PASSWORD"),
         "mqtt.url": mqtt,
         "mqtt.username": username,
         "mqtt.password_file": password,

@@ -16,6 +16,7 @@ import pandas as pd
 
 from trainer.data import sample
 from trainer.data.sample import LabelError, Rejected, Sample
+from trainer.data.table import read_table
 from trainer.errors import InputError
 
 FOLDS = 5
@@ -26,6 +27,7 @@ MISSPELT = {"(25, 23)": "(25, 32)"}
 SPLITS = {0: "test", 1: "val"}
 """A fold's split when nothing else is asked for; a cross-validation takes the column `fold`."""
 LEVI_HASSNER = "train_val_txt_files_per_fold.tar.gz"
+_COLUMNS = {"user_id", "original_image", "face_id", "age", "gender"}
 PICTURES = ("aligned/{user_id}/landmark_aligned_face.", "faces/{user_id}/coarse_tilt_aligned_face.")
 
 
@@ -94,7 +96,7 @@ def labels(source: Path) -> pd.DataFrame:
     Raises
     ------
     InputError
-        A table is missing or lacks a column.
+        A table is missing, cannot be read or lacks a column.
     """
     tables = []
     for fold in range(FOLDS):
@@ -102,12 +104,8 @@ def labels(source: Path) -> pd.DataFrame:
         if not path.is_file():
             msg = f"{path}: no such file. --source must be the folder with the five of them."
             raise InputError(msg)
-        table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
-        missing = {"user_id", "original_image", "face_id", "age", "gender"} - set(table)
-        if missing:
-            msg = f"{path}: column {min(missing)!r} is missing. Download the file again."
-            raise InputError(msg)
-        tables.append(table.assign(fold=fold, line=range(2, len(table) + 2)))
+        found = read_table(path, _COLUMNS, separator="\t")
+        tables.append(found.assign(fold=fold, line=range(2, len(found) + 2)))
     return pd.concat(tables, ignore_index=True)
 
 

@@ -120,7 +120,8 @@ class Collection:
             for one in found:
                 if isinstance(one, Rejected):
                     self._base.execute(
-                        "INSERT INTO faces (source, reason) VALUES (?, ?)", [one.file, one.reason]
+                        "INSERT INTO faces (source, reason) VALUES (?, ?)",
+                        [one.file.encode("utf-8", "backslashreplace").decode(), one.reason],
                     )
                     continue
                 said = one.sample

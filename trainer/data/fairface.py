@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import pandas as pd
-
 from trainer.data import pack, sample
 from trainer.data.sample import LabelError, Rejected, Sample
+from trainer.data.table import read_table
 from trainer.errors import InputError
 
 TABLES = {"fairface_label_val.csv": "test", "fairface_label_train.csv": None}
@@ -34,12 +33,7 @@ def samples(source: Path) -> Iterator[Sample | Rejected]:
         msg = f"{source}: holds none of {', '.join(TABLES)}. --source must be the folder with them."
         raise InputError(msg)
     for path, split in tables.items():
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-        missing = {"file", "age", "gender", "race"} - set(table)
-        if missing:
-            msg = f"{path}: column {min(missing)!r} is missing. Download the file again."
-            raise InputError(msg)
-        for row in table.to_dict("records"):
+        for row in read_table(path, {"file", "age", "gender", "race"}).to_dict("records"):
             try:
                 years = (70.0, 100.0) if row["age"] == OLDEST else sample.age(row["age"])
                 yield Sample(

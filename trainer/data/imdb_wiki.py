@@ -6,15 +6,18 @@ without facial landmarks", IJCV 126, 2018.
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.io import loadmat
-from scipy.io.matlab import MatReadError
 
 from trainer.data.sample import LabelError, Place, Rejected, Sample
 from trainer.errors import InputError
@@ -45,24 +48,29 @@ def samples(source: Path) -> Iterator[Sample | Rejected]:
 def _faces(path: Path, folder: Path) -> Iterator[Sample | Rejected]:
     struct = _struct(path)
     cropped = path.parent.name.endswith("_crop")
-    second = struct.get("second_face_score", np.full(len(struct["dob"]), np.nan))
+    second = struct["second_face_score"]
     for row in range(len(struct["dob"])):
-        file = (folder / str(struct["full_path"][row].item())).as_posix()
+        file = f"{path.name}, row {row + 1}"
         try:
+            file = (folder / str(struct["full_path"][row].item())).as_posix()
             _refuse_faces(float(struct["face_score"][row]), float(second[row]))
             years = age(float(struct["dob"][row]), float(struct["photo_taken"][row]))
+            name = struct["name"][row]
+            left, top, right, bottom = map(float, struct["face_location"][row].ravel())
+            gender = GENDERS.get(float(struct["gender"][row]))  # NaN: unknown
         except LabelError as error:
             yield Rejected(file, str(error))
             continue
-        name = struct["name"][row]
-        left, top, right, bottom = (float(edge) for edge in struct["face_location"][row].ravel())
+        except (AttributeError, TypeError, ValueError) as error:
+            yield Rejected(file, f"its labels are damaged ({error!s:.200})")
+            continue
         # MATLAB's first pixel is 1.
         place: Place = "centre" if cropped else (left - 1, top - 1, right - left, bottom - top)
         yield Sample(
             file,
             age=(years, years),
-            gender=GENDERS.get(float(struct["gender"][row])),  # NaN: unknown
-            subject=str(name.item()) if name.size else None,
+            gender=gender,
+            subject=str(name.item()) if name.size == 1 else None,
             place=place,
         )
 
@@ -104,13 +112,32 @@ def age(born: float, taken: float) -> float:
 def _struct(path: Path) -> dict[str, NDArray[Any]]:
     """Read the columns of the struct: MATLAB keeps each as one row of an (1, 1) struct."""
     try:
-        struct = loadmat(path)[path.stem][0, 0]
-        columns = {name: struct[name].ravel() for name in struct.dtype.names}
-    except (MatReadError, OSError, LookupError, TypeError, ValueError, RuntimeError) as error:
-        msg = f"{path}: cannot be read as MATLAB's file of labels ({error}). Download it again."
+        columns = _process().submit(_columns, path).result()
+    except Exception as error:  # SciPy raises nearly anything on damaged data
+        if isinstance(error, BrokenProcessPool):
+            _process.cache_clear()
+        msg = (
+            f"{path}: cannot be read as MATLAB's file of labels ({error!s:.200}). "
+            "Download it again."
+        )
         raise InputError(msg) from error
     missing = [name for name in _FIELDS if name not in columns]
     if missing:
         msg = f"{path}: the field {missing[0]!r} is missing. Download the file again."
         raise InputError(msg)
+    columns.setdefault("second_face_score", np.full(len(columns["dob"]), np.nan))
+    if len({len(columns[name]) for name in (*_FIELDS, "second_face_score")}) > 1:
+        msg = f"{path}: its fields have different lengths. Download the file again."
+        raise InputError(msg)
     return columns
+
+
+@cache
+def _process() -> ProcessPoolExecutor:
+    """Return a process of its own, as SciPy crashes on some damaged files."""
+    return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
+
+
+def _columns(path: Path) -> dict[str, NDArray[Any]]:
+    struct = loadmat(path)[path.stem][0, 0]
+    return {name: struct[name].ravel() for name in struct.dtype.names}

@@ -28,6 +28,8 @@ ENOUGH = 1024
 """Photographs are reduced to less than twice this, in pixels of the longer side."""
 FRAME = 0.5
 """Width of a grey frame around pictures so tight that the face is not found without one."""
+LARGEST = 100_000_000
+"""Bytes of a picture's file, unpacked."""
 BY_FAR = 4.0
 """The largest face is the labelled one if it covers so many times the area of the next."""
 IMAGES = "images"
@@ -197,12 +199,23 @@ def _name(sample: Sample) -> str:
 def _read(source: Path, file: str) -> bytes:
     archive, inside, member = file.partition(".zip/")
     if not inside:
+        _refuse_large((source / file).stat().st_size)
         return (source / file).read_bytes()
     path = source / f"{archive}.zip"
     try:
-        return _archive(path).read(member)
-    except (KeyError, zipfile.BadZipFile, EOFError) as error:
-        raise FrameError(f"cannot be read out of {path.name} ({error})") from error
+        opened = _archive(path)
+        _refuse_large(opened.getinfo(member).file_size)
+        return opened.read(member)
+    except (FrameError, OSError):
+        raise
+    except Exception as error:  # unpacking raises nearly anything on damaged data
+        raise FrameError(f"cannot be read out of {path.name} ({error!s:.200})") from error
+
+
+def _refuse_large(size: int) -> None:
+    if size > LARGEST:
+        limit = f"{LARGEST // 1_000_000} MB"
+        raise FrameError(f"the file has {size / 1e6:.0f} MB, more than the limit of {limit}")
 
 
 def _write(path: Path, data: bytes) -> None:

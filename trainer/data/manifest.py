@@ -16,6 +16,7 @@ from typing import Any
 
 import pandas as pd
 
+from trainer.data.table import refuse_long_lines
 from trainer.errors import InputError
 
 NAME = "manifest.csv"
@@ -75,15 +76,16 @@ def stream(path: Path, rows: int = 20_000) -> Iterator[pd.DataFrame]:
             path, dtype=TEXT, chunksize=rows, keep_default_na=False, na_values=[""]
         ):
             yield _checked(path, table, subjects)
-    except (ValueError, UnicodeDecodeError) as error:
+    except (ValueError, MemoryError) as error:
         if isinstance(error, InputError):
             raise
-        msg = f"{path}: not a readable CSV file ({error})."
+        msg = f"{path}: not a readable CSV file ({error!s:.200})."
         raise InputError(msg) from error
     subjects.refuse_leaks()
 
 
 def _checked(path: Path, table: pd.DataFrame, subjects: _Subjects) -> pd.DataFrame:
+    refuse_long_lines(path, table)
     missing = [name for name in COLUMNS if name not in table]
     if missing:
         msg = (
@@ -92,6 +94,7 @@ def _checked(path: Path, table: pd.DataFrame, subjects: _Subjects) -> pd.DataFra
             f"A manifest has the columns {', '.join(COLUMNS)}."
         )
         raise InputError(msg)
+    _refuse(path, table, "file", table["file"].isna(), "the path of a picture")
     for name in ("age", "age_low", "age_high"):
         numbers = pd.to_numeric(table[name], errors="coerce")
         _refuse(path, table, name, table[name].notna() & numbers.isna(), "a number of years")

@@ -11,13 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import pandas as pd
-
 from trainer.data import sample
 from trainer.data.sample import LabelError, Rejected, Sample
+from trainer.data.table import read_table
 from trainer.errors import InputError
 
 INDEX = "index.csv"
+_COLUMNS = {
+    *("source", "split", "shard", "file", "age", "age_lo", "age_hi", "gender", "subject_id"),
+    *("race_src", "gender_suspect_p"),
+}
 
 
 @dataclass(frozen=True)
@@ -32,13 +35,13 @@ class Pack:
         Raises
         ------
         InputError
-            `source` is not such a pack, or a shard is missing.
+            `source` is not such a pack, its index cannot be read, or a shard is missing.
         """
         path = source / INDEX
         if not path.is_file():
             msg = f"{path}: no such file. --source must be the folder with {INDEX} and its shards."
             raise InputError(msg)
-        index = pd.read_csv(path, dtype=str, keep_default_na=False)
+        index = read_table(path, _COLUMNS)
         index = index[index["source"] == self.name]
         if index.empty:
             msg = f"{path}: holds no rows of source {self.name!r}."

@@ -40,6 +40,8 @@ a box (left, top, width, height in pixels): the face nearest to it. A square hol
 """
 
 GENDERS = {"f": "female", "female": "female", "m": "male", "male": "male"}
+_UNWRITABLE = re.compile("[\0\ud800-\udfff]")
+"""What no table can hold; bytes of a file's name that are no UTF-8 become surrogates."""
 _BAND = re.compile(r"\(?\s*(\d+)\s*(?:-|,|to)\s*(\d+)\s*\)?")
 
 
@@ -86,7 +88,7 @@ class Sample:
     sha256: str | None = None
     data: bytes | None = field(default=None, repr=False)
 
-    def fault(self) -> str | None:
+    def fault(self) -> str | None:  # noqa: PLR0911  (a list of checks)
         """Tell why this cannot be right, whichever reader made it; None if nothing is wrong."""
         if self.age is not None:
             low, high = self.age
@@ -101,6 +103,9 @@ class Sample:
             return f"split {self.split!r} is none of {', '.join(SPLITS)}"
         if Path(self.file).is_absolute() or ".." in Path(self.file).parts:
             return "the file lies outside of the data set's folder; give a path relative to it"
+        texts = (self.file, self.subject, *self.attributes, *self.attributes.values())
+        if _UNWRITABLE.search(" ".join(map(str, texts))):
+            return "a name or label is not in UTF-8; rename the file, or correct the label"
         return None
 
 

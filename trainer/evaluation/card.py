@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -40,6 +41,13 @@ trained on; `val` chose the temperatures that calibrate the probabilities.
 ## Figures
 
 $figures
+
+## When it does not answer
+
+The integration calls a face unknown whose answer is less certain than a threshold. Below:
+what its own threshold leaves unanswered, and the highest that leaves no more than a tenth.
+
+$unknown
 
 ## By decade of true age
 
@@ -91,10 +99,23 @@ def card(folder: Path) -> str:
         figures=_table(
             ["", *columns], [*rows({name: part["figures"] for name, part in columns.items()})]
         ),
+        unknown=_table(
+            ["", "answer", "threshold", "set by", "answered", "right of these"],
+            [*_thresholds(columns)],
+        ),
         decades="\n\n".join(_records(n, part["by_decade"]) for n, part in columns.items()).strip(),
         groups="\n\n".join(_records(n, part["by_group"]) for n, part in columns.items()).strip(),
         commands="\n".join(_commands(settings, folder, metrics, exported.licence)),
     )
+
+
+def _thresholds(columns: Mapping[str, Mapping[str, Any]]) -> Iterator[list[str]]:
+    for name, part in columns.items():
+        for answer, curve in part["unknown"].items():
+            for kind, why in (("census", "the integration"), ("chosen", "a tenth unknown")):
+                point = curve[kind]
+                shares = (shown(key, point.get(key)) for key in ("answered", "right"))
+                yield [name, answer, f"{point['threshold']:g}", why, *shares]
 
 
 def _records(name: str, records: list[dict[str, Any]]) -> str:
@@ -125,8 +146,13 @@ def _commands(
     own = [path.name for path in settings.data.manifests]
     seen = [*own, *(path.name for path in settings.data.unlabeled)]
     others = sorted({name for parts in metrics.values() for name in parts} - set(seen))
+    probed = any(
+        "probe_mae" in part["figures"] for parts in metrics.values() for part in parts.values()
+    )
     evaluate = [
-        f"scripts/agegender evaluate {run} --split {split}" + manifest
+        f"scripts/agegender evaluate {run} --split {split}"
+        + manifest
+        + (" --baselines" if probed else "")
         for split, parts in sorted(metrics.items())
         for manifest in (
             *([""] if set(own) & set(parts) else []),

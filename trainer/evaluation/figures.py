@@ -36,9 +36,13 @@ TITLES = {
     "median_mae": "age MAE of always answering the median",
     "majority_adience": "Adience band, exact, of always answering the commonest",
     "majority_gender": "gender accuracy of always answering the majority",
+    "random_mae": "age MAE of a linear probe on random weights",
+    "random_gender": "gender accuracy of a linear probe on random weights",
+    "probe_mae": "age MAE of a linear probe on the pretrained encoder",
+    "probe_gender": "gender accuracy of a linear probe on the pretrained encoder",
 }
 """What each figure of :func:`figures` means, in the order shown; attributes follow."""
-YEARS = {"mae", "rmse", "mae_children", "median_mae"}
+YEARS = {"mae", "rmse", "mae_children", "median_mae", "random_mae", "probe_mae"}
 """The figures that are years; all others but `faces` are shares in [0, 1]."""
 
 BANDS = {name: AgeBands.preset(name) for name in ("fairface", "adience")}

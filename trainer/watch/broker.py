@@ -6,7 +6,9 @@ import json
 import logging
 import ssl
 import sys
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
@@ -47,7 +49,8 @@ class Broker:
     connected
         Called with every new connection, in the broker's thread.
     received
-        Called with topic and content of retained messages, in the broker's thread.
+        Called in the broker's thread with a message's topic, its content, and whether it
+        was kept by the broker.
 
     Raises
     ------
@@ -62,7 +65,7 @@ class Broker:
         *,
         will: str,
         connected: Callable[[], None],
-        received: Callable[[str, bytes], None],
+        received: Callable[[str, bytes, bool], None],
     ) -> None:
         """Connect to nothing yet."""
         self._connected = connected
@@ -84,18 +87,37 @@ class Broker:
             self._client.tls_set_context(_context(settings))
         self._client.connect_async(*settings.address, keepalive=KEEPALIVE)
         self._will = will
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="broker", daemon=True)
 
     def start(self) -> None:
         """Connect, and again whenever the connection is lost."""
-        self._client.loop_start()
+        self._thread.start()
 
     def stop(self) -> None:
         """Say goodbye and end."""
         if self._client.is_connected():
             # What a client that leaves in good order does not leave to the broker.
             self._client.publish(self._will, OFFLINE, qos=1, retain=True).wait_for_publish(2)
+        self._over.set()
         self._client.disconnect()
-        self._client.loop_stop()
+        self._thread.join(2)
+
+    def _run(self) -> None:
+        while not self._over.is_set():
+            try:
+                self._client.loop_forever(retry_first_connection=True)
+            except Exception as error:  # noqa: BLE001  (whatever parsing damaged packets raises)
+                self._tell(
+                    logging.ERROR,
+                    "What the broker %s says cannot be understood (%s: %s)",
+                    self._address,
+                    type(error).__name__,
+                    error,
+                )
+                self._over.wait(FIRST_WAIT)
+                with suppress(OSError):  # then it is tried again and again
+                    self._client.reconnect()
 
     def publish(self, topic: str, content: Any) -> None:
         """Have the broker tell and keep a message, if there is a connection.
@@ -113,7 +135,7 @@ class Broker:
             self._client.publish(topic, content, retain=True)
 
     def listen(self, topic: str) -> None:
-        """Have messages that the broker keeps brought to `received`, but not our own new ones."""
+        """Have messages brought to `received`, kept ones and new ones, but not our own new ones."""
         self._client.subscribe(topic, options=SubscribeOptions(noLocal=True))
 
     def _tell(self, level: int, message: str, *arguments: object) -> None:
@@ -175,8 +197,7 @@ class Broker:
             )
 
     def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
-        if message.retain:
-            self._received(message.topic, bytes(message.payload))
+        self._received(message.topic, bytes(message.payload), message.retain)
 
 
 def _context(settings: MqttSettings) -> ssl.SSLContext:

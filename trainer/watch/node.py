@@ -6,8 +6,11 @@ import fcntl
 import logging
 import os
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from math import inf
+from pathlib import Path
 from time import monotonic, perf_counter
 from zoneinfo import ZoneInfo
 
@@ -15,11 +18,13 @@ from agegender_vision import totals
 from agegender_vision.artefact import ArtefactError
 from agegender_vision.census import Census, children_present
 from agegender_vision.engine import Engine
+from agegender_vision.load import Load
 from agegender_vision.plugins import PluginError
 from agegender_vision.privacy import Home, Mode, Publication
+from agegender_vision.reading import PAUSE, Live, Reading, Status
 from agegender_vision.watch import Watch, WatchSettings
 from trainer.errors import InputError
-from trainer.watch.entities import Health, Reading
+from trainer.watch.entities import OFF, ON, PRESS
 from trainer.watch.publisher import Publisher
 from trainer.watch.settings import CameraSettings, Settings, redacted
 from trainer.watch.source import PATIENCE, Frame, Grabber
@@ -28,6 +33,10 @@ LOGGER = logging.getLogger(__name__)
 
 BEAT = 0.5
 """Seconds between two glances at the clock."""
+
+
+def _grabber(camera: CameraSettings) -> Grabber:
+    return Grabber(camera.source, f"camera {camera.id}")
 
 
 @dataclass(slots=True, eq=False)
@@ -39,22 +48,24 @@ class _Camera:
     watch: Watch
     census: Census
     shown: Publication
-    children: bool | None = None
-    health: Health | None = None
+    marker: Path  # exists while the camera is paused
+    live: Live | None = None
     due: float = 0.0  # monotonic seconds
     seen: float = field(default_factory=monotonic)
-    available: bool | None = None
+    available: bool | None = None  # None before the first frame
+    paused: bool = False
 
     def reading(self) -> Reading:
-        return Reading(self.shown, self.children, self.health)
+        return Reading(self.shown, self.live)
 
 
 class Node:
     """Watches cameras and tells a broker, until it is stopped.
 
     Three threads share the work, besides one for each camera's frames: one looks at
-    frames, one speaks with the broker, and the one that calls `run` follows the clock. So
-    a window of time ends by the clock alone, however long a look takes.
+    frames, one speaks with the broker, and the one that calls `run` follows the clock and
+    does what cameras are told. So a window of time ends by the clock alone, however long a
+    look takes.
 
     Parameters
     ----------
@@ -75,6 +86,10 @@ class Node:
         self._zone: ZoneInfo = settings.zone()
         self._over = threading.Event()
         self._lock = threading.Lock()
+        self._looking = threading.Lock()  # held during a look; taken before the other
+        self._load = Load()
+        # The newest command of a kind for each camera: however many come, none piles up.
+        self._commands: dict[tuple[str, str], bytes] = {}
         self._path = settings.state.expanduser() / f"{settings.id}.json"
         self._claim()
         try:
@@ -83,8 +98,8 @@ class Node:
             raise InputError(str(error)) from error
         for name, reason in engine.rejected.items():
             LOGGER.warning("The runtime %s is not used: %s", name, reason)
-        self._publisher = Publisher(settings, engine.model_name)
-        self._cameras = self._load(engine)
+        self._publisher = Publisher(settings, engine.model_name, self._take_command)
+        self._cameras = self._restore(engine)
         self._unsaved: float | None = None
         self._failing = False
 
@@ -106,7 +121,7 @@ class Node:
                 "Choose another --state folder."
             ) from error
 
-    def _load(self, engine: Engine) -> dict[str, _Camera]:
+    def _restore(self, engine: Engine) -> dict[str, _Camera]:
         cameras = {camera.id: camera for camera in self._settings.cameras}
         try:
             censuses, damage = totals.load(
@@ -129,12 +144,13 @@ class Node:
         return {
             key: _Camera(
                 camera,
-                Grabber(camera.source, f"camera {key}"),
+                _grabber(camera),
                 Watch(
                     engine, WatchSettings(min_face_size=camera.min_face_size, region=camera.region)
                 ),
                 censuses[key],
                 self._mode.publish(censuses[key], None),
+                self._path.with_suffix(f".{key}.paused"),
             )
             for key, camera in cameras.items()
         }
@@ -150,16 +166,22 @@ class Node:
         """Watch until `stop` is called; the totals are saved then."""
         # Before anything is told: a window that ended meanwhile must not end once more
         # after a crash. And what is not counted any more, in another mode, is gone.
-        self._save()
+        if not self._save() and not isinstance(self._mode, Home):
+            for camera in self._cameras.values():
+                camera.shown = Publication(None, None, noisy=camera.shown.noisy)
         looking = threading.Thread(target=self._look_in_turn, name="looks")
         for key, camera in self._cameras.items():
-            self._publisher.show(key, camera.reading())
-            camera.grabber.start()
+            if camera.marker.exists():
+                self._rest(key, camera)
+            else:
+                self._show(key, camera)
+                camera.grabber.start()
         self._publisher.start()
         looking.start()
         minute = self._now().replace(second=0, microsecond=0)
         try:
             while not self._over.wait(BEAT):
+                self._obey()
                 now = self._now()
                 if now.replace(second=0, microsecond=0) != minute:
                     minute = now.replace(second=0, microsecond=0)
@@ -171,22 +193,95 @@ class Node:
             looking.join(PATIENCE)
             self._save()
             for camera in self._cameras.values():
-                camera.grabber.stop()
+                if not camera.paused:
+                    camera.grabber.stop()
             self._publisher.stop()
+
+    def _take_command(self, camera: str, key: str, payload: bytes) -> None:
+        with self._lock:
+            self._commands[camera, key] = payload
+
+    def _obey(self) -> None:
+        """Do what cameras were told since the last time; what is no command is ignored."""
+        with self._lock:
+            commands, self._commands = self._commands, {}
+        for (key, command), payload in commands.items():
+            camera = self._cameras[key]
+            if command == PAUSE.key:
+                if payload == ON.encode() and not camera.paused:
+                    self._pause(key, camera)
+                elif payload == OFF.encode() and camera.paused:
+                    self._resume(key, camera)
+            elif payload == PRESS.encode():
+                self._reset(camera)
+
+    def _pause(self, key: str, camera: _Camera) -> None:
+        """Take no more frames, also after a restart; who has not voted yet votes."""
+        camera.grabber.stop()
+        camera.grabber.take()  # no frame is kept meanwhile
+        with self._looking:
+            self._rest(key, camera)
+        try:
+            camera.marker.touch(0o600)
+        except OSError as error:
+            LOGGER.error(  # noqa: TRY400
+                "%s is paused, but will not be after a restart: %s",
+                camera.settings.name,
+                error,
+            )
+
+    def _rest(self, key: str, camera: _Camera) -> None:
+        camera.paused, camera.due = True, inf
+        # A pause is no outage; whether there is one shows when it is over.
+        camera.available, camera.live = True, None
+        self._tell_load(lambda: self._load.drop(key, datetime.now(UTC)))
+        with self._lock:
+            scene = camera.watch.finish()
+            self._advance(camera, self._mode.advance(camera.census, scene.counted, self._now()))
+            if isinstance(self._mode, Home):
+                camera.shown = self._mode.publish(camera.census, None)
+            self._show(key, camera)
+            self._publisher.show_available(key, True)
+
+    def _resume(self, key: str, camera: _Camera) -> None:
+        """Take frames again, at once."""
+        camera.marker.unlink(missing_ok=True)
+        camera.grabber = _grabber(camera.settings)
+        camera.grabber.start()
+        camera.paused, camera.seen, camera.due = False, monotonic(), monotonic()
+        self._show(key, camera)
+
+    def _reset(self, camera: _Camera) -> None:
+        """Begin today's totals anew."""
+        with self._lock:
+            camera.census = self._mode.start(camera.census.bands, self._now())
+        # Else a crash might bring those back who were shown as forgotten.
+        self._save()
+        self._tick(self._now())
 
     def _look_in_turn(self) -> None:
         cameras = list(self._cameras.items())
         while True:
             key, camera = min(cameras, key=lambda item: item[1].due)
-            if self._over.wait(max(0.0, camera.due - monotonic())):
+            # Not longer than a beat: a camera may go on after a pause.
+            if self._over.wait(min(BEAT, max(0.0, camera.due - monotonic()))):
                 return
-            # A slow machine makes looks rarer, never a queue of them.
-            camera.due = max(camera.due + camera.settings.interval, monotonic())
-            if frame := camera.grabber.take():
-                camera.seen = monotonic()
-                self._look(key, camera, frame)
-            elif monotonic() - camera.seen > PATIENCE + camera.settings.interval:
-                self._set_available(key, camera, camera.grabber.problem)
+            with self._looking:
+                if camera.due <= monotonic():
+                    self._take_turn(key, camera)
+
+    def _take_turn(self, key: str, camera: _Camera) -> None:
+        # A slow machine makes looks rarer, never a queue of them.
+        interval = camera.settings.interval * self._load.stretch
+        camera.due = max(camera.due + interval, monotonic())
+        if frame := camera.grabber.take():
+            camera.seen = monotonic()
+            self._look(key, camera, frame)
+            return
+        now = datetime.now(UTC)
+        self._tell_load(lambda: self._load.idle(key, camera.settings.interval, now))
+        if monotonic() - camera.seen > PATIENCE + interval:
+            self._set_available(key, camera, camera.grabber.problem)
 
     def _look(self, key: str, camera: _Camera, frame: Frame) -> None:
         start = perf_counter()
@@ -196,38 +291,67 @@ class Node:
         except Exception as error:  # noqa: BLE001  (one bad frame must not end the year)
             self._set_available(key, camera, f"{type(error).__name__}: {error}")
             return
-        processing_ms = (perf_counter() - start) * 1000
+        seconds = perf_counter() - start
+        self._tell_load(lambda: self._load.add(key, seconds, camera.settings.interval, taken))
         with self._lock:
             self._advance(camera, self._mode.advance(camera.census, scene.counted, self._now()))
             # Shown by a look, a window would tell by the moment how long the look took.
             if isinstance(self._mode, Home):
                 camera.shown = self._mode.publish(camera.census, scene.present)
-                camera.children = children_present(scene.present)
-                camera.health = Health(taken, processing_ms)
-                self._publisher.show(key, camera.reading())
+                camera.live = Live(
+                    children_present(scene.present),
+                    taken,
+                    seconds * 1000,
+                    self._load.frames_per_minute(key),
+                )
+                self._show(key, camera)
         self._set_available(key, camera, None)
+
+    def _tell_load(self, change: Callable[[], None]) -> None:
+        """Log that the load became too much, or bearable again; in public it tells of faces."""
+        before = self._load.overloaded
+        change()
+        if self._load.overloaded is before or not isinstance(self._mode, Home):
+            return
+        if before:
+            LOGGER.info("There is time for every frame again")
+        else:
+            LOGGER.warning(
+                "The cameras need %.0f %% of the time there is: frames are taken less often",
+                100 * self._load.figure,
+            )
+
+    def _show(self, key: str, camera: _Camera) -> None:
+        status = Status.of(
+            self._mode,
+            paused=camera.paused,
+            failing=camera.available is False,
+            starting=camera.available is None,
+            waiting=False,
+            overloaded=self._load.overloaded,
+        )
+        self._publisher.show(key, camera.reading(), status)
 
     def _tick(self, now: datetime) -> None:
         """Let time pass, and show what it changed."""
+        over: dict[str, Publication] = {}  # windows that are
         with self._lock:
-            changed = []
             for key, camera in self._cameras.items():
                 self._advance(camera, self._mode.advance(camera.census, (), now))
                 shown = self._mode.publish(camera.census, None)
                 if isinstance(self._mode, Home):
                     camera.shown = Publication(camera.shown.current, shown.today)
                     self._publisher.show_health(key, camera.reading())
-                elif shown == camera.shown:
-                    continue
-                else:
-                    camera.shown = shown
-                changed.append((key, camera.reading()))
-        if changed and not isinstance(self._mode, Home):
-            # Else a crash might bring the window back, to be published again with fewer
-            # people: the two could be subtracted.
-            self._save()
-        for key, reading in changed:
-            self._publisher.show(key, reading)
+                    self._show(key, camera)
+                elif shown != camera.shown:
+                    over[key] = shown
+        # Else a crash might bring the window back, to be published again with fewer people:
+        # the two could be subtracted. The next minute tries again.
+        if over and self._save():
+            with self._lock:
+                for key, shown in over.items():
+                    self._cameras[key].shown = shown
+                    self._show(key, self._cameras[key])
 
     def _advance(self, camera: _Camera, census: Census) -> None:
         if census != camera.census:
@@ -245,9 +369,10 @@ class Node:
                 LOGGER.info("%s delivers frames again", camera.settings.name)
             camera.available = available
             self._publisher.show_available(key, available)
+            self._show(key, camera)
 
-    def _save(self) -> None:
-        """Save the totals; if that fails, say so once and try again later."""
+    def _save(self) -> bool:
+        """Save the totals; if that fails, say so once, try again later and return False."""
         with self._lock:
             censuses = {key: camera.census for key, camera in self._cameras.items()}
             self._unsaved = None
@@ -266,3 +391,4 @@ class Node:
             if self._failing:
                 LOGGER.info("The totals are saved again")
             self._failing = False
+        return not self._failing

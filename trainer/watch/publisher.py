@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 import logging
 import threading
+from collections.abc import Callable
 from typing import Any
 
+from agegender_vision.reading import Description, Reading, Status
 from trainer.watch.broker import Broker
 from trainer.watch.entities import (
+    COMMANDS,
     OFFLINE,
     ONLINE,
-    Entity,
-    Reading,
     Topics,
+    diagnostics,
     discovery,
     entities,
-    values,
+    states,
 )
 from trainer.watch.settings import Settings
 
@@ -26,7 +28,8 @@ LOGGER = logging.getLogger(__name__)
 class Publisher:
     """Tells a broker of a node's cameras, for Home Assistant to discover.
 
-    Nothing but what a `Reading` holds is ever sent. May be called from any thread.
+    Nothing but what a `Reading` holds, and a status, is ever sent. May be called from any
+    thread.
 
     Parameters
     ----------
@@ -34,6 +37,9 @@ class Publisher:
         Of the node.
     model
         Name of the model that judges.
+    commanded
+        Called in the broker's thread with the id of a camera, the key of one of `COMMANDS`
+        and what was sent, which may be anything.
 
     Raises
     ------
@@ -41,13 +47,21 @@ class Publisher:
         A certificate or the password cannot be read.
     """
 
-    def __init__(self, settings: Settings, model: str) -> None:
+    def __init__(
+        self, settings: Settings, model: str, commanded: Callable[[str, str, bytes], None]
+    ) -> None:
         """Tell nothing yet."""
         mode, bands = settings.privacy.of(), settings.bands()
         self._settings = settings
         self._lock = threading.RLock()
-        self._entities: tuple[Entity, ...] = entities(bands, mode)
+        self._entities: tuple[Description, ...] = entities(bands, mode)
         self._topics = {camera.id: self._topics_of(camera.id) for camera in settings.cameras}
+        self._commanded = commanded
+        self._commands = {
+            topics.command(command.key): (camera, command.key)
+            for camera, topics in self._topics.items()
+            for command in COMMANDS
+        }
         self._node = self._topics_of("+").node
         # Every topic of ours, in the order in which it is told. None: nothing is kept there.
         self._told: dict[str, Any] = {}
@@ -82,13 +96,13 @@ class Publisher:
         """Tell that the node is gone, and disconnect."""
         self._broker.stop()
 
-    def show(self, camera: str, reading: Reading) -> None:
+    def show(self, camera: str, reading: Reading, status: Status) -> None:
         """Tell a camera's values, if they changed."""
-        self._tell(self._topics[camera].state, values(self._entities, reading, diagnostic=False))
+        self._tell(self._topics[camera].state, states(self._entities, reading, status))
 
     def show_health(self, camera: str, reading: Reading) -> None:
         """Tell how a camera's last look went, in a mode in which that may be known."""
-        if health := values(self._entities, reading, diagnostic=True):
+        if health := diagnostics(self._entities, reading):
             self._tell(self._topics[camera].diagnostics, health)
 
     def show_available(self, camera: str, available: bool) -> None:
@@ -105,11 +119,20 @@ class Publisher:
         with self._lock:
             # Asked first: what is left of an earlier life is to arrive as it was.
             self._broker.listen(self._topics_of("+").config)
+            self._broker.listen(self._topics_of("+").command("+"))
             for topic, content in self._told.items():
                 self._broker.publish(topic, content)
             self._broker.publish(self._node, ONLINE)
 
-    def _received(self, topic: str, payload: bytes) -> None:
+    def _received(self, topic: str, payload: bytes, kept: bool) -> None:
+        if command := self._commands.get(topic):
+            # One that the broker keeps would be obeyed again at every connection.
+            if not kept:
+                self._commanded(*command, payload)
+        elif kept and topic.endswith("/config"):
+            self._clear_away(topic, payload)
+
+    def _clear_away(self, topic: str, payload: bytes) -> None:
         """Clear away what an earlier life of this node told and this one does not."""
         camera = topic.split("/")[-2]
         topics = self._topics_of(camera)

@@ -295,7 +295,7 @@ def load(path: Path | None, options: Mapping[str, Any], sources: list[str]) -> S
     if path is not None:
         try:
             values = tomllib.loads(path.read_text("utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise InputError(f"{path}: cannot be read as a TOML file ({error}).") from error
     for key, value in options.items():
         *section, field = key.split(".")

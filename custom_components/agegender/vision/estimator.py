@@ -99,7 +99,7 @@ class Estimator:
             self._attributes = self._read_attributes(artefact) if attributes else {}
             self._network = runtime.compile(artefact.graphs["estimator"], artefact.weights)
             self.estimate(np.zeros((1, self.size, self.size, 3), np.uint8))
-        except (KeyError, IndexError, TypeError, ValueError) as error:
+        except (AttributeError, LookupError, TypeError, ValueError, OverflowError) as error:
             raise ArtefactError(
                 f"the model.json of {artefact.name!r} does not describe a usable "
                 f"estimator ({type(error).__name__}: {error}): export the model again"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,10 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
 _THUMBNAIL_SIDE = 128  # at least, of a large picture, and less than twice that
 _LARGEST_REDUCTION = 8  # of libjpeg's scaled decoding, along each side
+
+# What Pillow thinks of odd frames, such as of damaged EXIF data, would fill the log: a frame
+# is used or refused. For good, as `warnings.catch_warnings` does not work with threads.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 class FrameError(ValueError):

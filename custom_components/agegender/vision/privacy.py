@@ -160,6 +160,10 @@ class Public:
         """Check the parameters."""
         if self.k < 2:
             raise ValueError(f"a crowd has at least 2 people, got k = {self.k}")
+        if self.minutes < 1 or MINUTES_A_DAY % self.minutes:
+            raise ValueError(
+                f"a window's minutes divide a day's {MINUTES_A_DAY}, got {self.minutes}"
+            )
         if self.epsilon is not None and not 0 < self.epsilon < inf:
             raise ValueError(f"epsilon is a number above 0, got {self.epsilon}")
 

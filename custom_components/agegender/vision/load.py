@@ -1,4 +1,6 @@
-"""How busy the cameras keep the worker, and how far their intervals are stretched for it."""
+"""How busy cameras keep the thread that looks, and how far intervals are stretched for it."""
+
+from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -18,11 +20,12 @@ _FEWEST = 5  # the first ones take longer and tell nothing
 @dataclass(slots=True)
 class _Camera:
     interval: float
-    times: deque[float] = field(default_factory=lambda: deque(maxlen=_FRAMES))
+    seconds: deque[float] = field(default_factory=lambda: deque(maxlen=_FRAMES))
+    taken: deque[datetime] = field(default_factory=lambda: deque(maxlen=_FRAMES))
 
 
 class Load:
-    """The share of its time that the worker needs for all cameras at the intervals set."""
+    """The share of its time that one thread needs for all cameras at the intervals set."""
 
     def __init__(self) -> None:
         """Start with no camera."""
@@ -33,9 +36,9 @@ class Load:
     def figure(self) -> float:
         """Sum over the cameras of mean processing time / interval; 1 is all of the time."""
         return sum(
-            fmean(camera.times) / camera.interval
+            fmean(camera.seconds) / camera.interval
             for camera in self._cameras.values()
-            if len(camera.times) >= _FEWEST
+            if len(camera.seconds) >= _FEWEST
         )
 
     @property
@@ -52,13 +55,19 @@ class Load:
         """Tell whether there is an overload, and for `LASTING`."""
         return self._since is not None and now - self._since >= LASTING
 
+    def frames_per_minute(self, camera: str) -> float | None:
+        """Return how many frames a camera had lately; None with less than two."""
+        taken = self._cameras[camera].taken if camera in self._cameras else ()
+        seconds = (taken[-1] - taken[0]).total_seconds() if taken else 0
+        return 60 * (len(taken) - 1) / seconds if seconds > 0 else None
+
     def add(self, camera: str, seconds: float, interval: float, now: datetime) -> None:
         """Take in how long a frame took.
 
         Parameters
         ----------
         camera
-            Id of the camera's subentry.
+            What the camera is known by.
         seconds
             Processing time of the frame.
         interval
@@ -66,7 +75,14 @@ class Load:
         now
             When the frame was taken.
         """
-        self._cameras.setdefault(camera, _Camera(interval)).times.append(seconds)
+        known = self._cameras.setdefault(camera, _Camera(interval))
+        known.seconds.append(seconds)
+        known.taken.append(now)
+        self._judge(now)
+
+    def idle(self, camera: str, interval: float, now: datetime) -> None:
+        """Take in that a camera, when its turn came, had no new frame, which took no time."""
+        self._cameras.setdefault(camera, _Camera(interval)).seconds.append(0.0)
         self._judge(now)
 
     def drop(self, camera: str, now: datetime) -> None:
