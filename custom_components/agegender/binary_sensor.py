@@ -40,8 +40,8 @@ class MeasureBinarySensor(AgeGenderEntity, BinarySensorEntity):
     def __init__(self, coordinator: CameraCoordinator, measure: Measure) -> None:
         """Bind the binary sensor to its camera."""
         super().__init__(coordinator, measure)
-        if measure.device_class:
-            self._attr_device_class = BinarySensorDeviceClass(measure.device_class)
+        kind = measure.device_class
+        self._attr_device_class = BinarySensorDeviceClass(kind) if kind else None
         self._read = measure.read
 
     @property

@@ -162,6 +162,17 @@ class CameraCoordinator(DataUpdateCoordinator[Reading]):
         if not self.paused:
             await self.async_refresh()
 
+    @override
+    async def async_shutdown(self) -> None:
+        """Want no more frames, and let go of the models.
+
+        The coordinator itself lives until the garbage collector finds it, which may be a
+        dozen reloads later.
+        """
+        await super().async_shutdown()
+        self._still = True  # for a frame that is on its way
+        del self._watch
+
     @callback
     def _motion_changed(self, event: Event[EventStateChangedData]) -> None:
         old, new = event.data["old_state"], event.data["new_state"]
@@ -210,6 +221,8 @@ class CameraCoordinator(DataUpdateCoordinator[Reading]):
         self._advance(self._mode.advance(self.census, scene.counted, dt_util.now()))
         # An outage does not end because nothing moves.
         if self.paused or (self._still and self.last_update_success):
+            if not self.last_update_success:
+                self.logger.info("%s is paused: whether it delivers is not known", self.name)
             self.async_set_updated_data(self._resting())
 
     @callback

@@ -119,7 +119,8 @@ async def test_a_model_is_read_only_where_home_assistant_may_read(
     (allowed / "link").symlink_to(outside)
     hass.config.allowlist_external_dirs.add(str(allowed))
     flow = await start_setup(hass)
-    for folder in (outside, allowed / ".." / "outside", allowed / "link", "/proc/self/environ"):
+    links = (allowed / ".." / "outside", allowed / "link")
+    for folder in (outside, *links, "/proc/self/environ", "no\0file/model"):
         choice = {**ACKNOWLEDGED, CONF_MODEL: str(folder)}
         result = await hass.config_entries.flow.async_configure(flow, choice)
         assert result["errors"] == {"base": "engine_unusable"}

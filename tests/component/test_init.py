@@ -1,7 +1,9 @@
 """Loading, unloading, restarting and what stays behind: nothing."""
 
+import gc
 import shutil
 import threading
+import weakref
 from datetime import timedelta
 from pathlib import Path
 
@@ -316,3 +318,20 @@ async def test_a_runtime_that_is_gone_is_named(add_camera: AddCamera, watch: Wat
     assert entry.state is ConfigEntryState.SETUP_ERROR
     assert entry.reason is not None
     assert "no runtime is called 'abacus'; there are: " in entry.reason
+
+
+async def test_a_reload_frees_the_models_at_once(
+    hass: HomeAssistant, add_camera: AddCamera, watch: Watch
+) -> None:
+    entry = await watch(await add_camera("hall"))
+    hass.loop.set_debug(False)  # else the loop remembers what took long
+    gc.collect()
+    gc.disable()  # it may come a dozen reloads later
+    try:
+        for _ in range(2):
+            models = weakref.ref(entry.runtime_data.engine)
+            assert await hass.config_entries.async_reload(entry.entry_id)
+            await settle(hass)
+            assert models() is None
+    finally:
+        gc.enable()

@@ -115,7 +115,7 @@ async def test_a_pause_outlasts_a_reload(
 
 
 async def test_a_camera_that_delivers_nothing_can_be_paused_and_set_back(
-    add_camera: AddCamera, watch: Watch
+    add_camera: AddCamera, watch: Watch, caplog: pytest.LogCaptureFixture
 ) -> None:
     camera = await add_camera("hall", b"no picture")
     await watch(camera)
@@ -127,6 +127,10 @@ async def test_a_camera_that_delivers_nothing_can_be_paused_and_set_back(
     assert camera.counts()["Visitors today"] == "0"
     await camera.pause(on=False)
     assert camera.status() == "no_frame"
+    # One line when an outage begins, and one when it is over.
+    (_, paused), *_ = our_log(caplog)[1:]
+    assert paused == "camera.hall is paused: whether it delivers is not known"
+    assert [level for level, _ in our_log(caplog)] == ["ERROR", "INFO", "ERROR"]
 
 
 async def test_a_scan_of_a_paused_camera_counts_faces_and_leaves_it_paused(

@@ -39,6 +39,7 @@ FULL_DISK = (
 """Each of these once."""
 
 _CORE = r" .*\[homeassistant\.components\."
+_RECORDER = r" \(Recorder\) \[homeassistant\.[\w.]*recorder[\w.]*\]"
 BUSY = (
     rf"WARNING .*{OURS}The cameras need \d+ % of the time there is",
     rf"INFO .*{OURS}There is time for every frame again$",
@@ -62,8 +63,8 @@ POWER_CUT = (
 )
 """Of others, any number, at the next start."""
 NO_ROOM = (
-    rf"ERROR{_CORE}recorder\.core\] Error in database (?s:.*)database or disk is full",
-    rf"ERROR{_CORE}recorder\.core\] SQLAlchemyError error processing task CommitTask",
+    rf"ERROR{_RECORDER} Error (in database|executing) (?s:.*)database or disk is full",
+    rf"ERROR{_RECORDER} SQLAlchemyError error processing task \w+Task\(",
     r"ERROR .*\[homeassistant\.util\.file\] Saving file failed: (?s:.*)No space left on device",
     r"ERROR .*\[homeassistant\.helpers\.storage\] Error writing .* No space left on device",
 )

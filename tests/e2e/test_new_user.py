@@ -22,6 +22,7 @@ from tests.e2e.home import ZONE, Home, problems, running, until
 from tests.e2e.program import PATIENCE, ROOT
 
 ARTEFACTS = ROOT / "artefacts"
+INTEGRATION = "/config/integrations/integration/agegender"
 BLUEPRINT = "agegender/occupancy_above"
 PICTURES = Path(skimage.data.__file__).parent
 SOMEBODY, NOBODY = PICTURES / "astronaut.png", PICTURES / "coffee.png"
@@ -44,11 +45,39 @@ logger:
 
 async def photograph(page: Page, name: str) -> None:
     """Keep a picture of the page as it is once nothing moves on it."""
-    before, now = b"", await page.screenshot()
-    while now != before:
+
+    async def still() -> bytes:
+        before = await page.screenshot()
         await page.wait_for_timeout(500)
-        before, now = now, await page.screenshot()
-    (ARTEFACTS / f"new-user-{name}.png").write_bytes(now)
+        now = await page.screenshot(path=ARTEFACTS / f"new-user-{name}.png")
+        return now if now == before else b""
+
+    await until(still, f"an end of what moves in {name}.png")
+
+
+async def closed(page: Page) -> None:
+    """Wait until no dialog is open: one that closes leads back to the page below it."""
+    await page.wait_for_function("!history.state?.dialog")
+
+
+async def go(page: Page, home: Home, path: str) -> None:
+    """Open a page, as if its address was typed."""
+    await closed(page)
+    await page.goto(home.url + path)
+
+
+async def choose(page: Page, entity: str) -> None:
+    """Choose in the first field for an entity, which does not open before it is loaded."""
+    choices = page.locator("ha-picker-combo-box")
+
+    async def opened() -> bool:
+        await page.locator("ha-selector-entity").first.click()
+        await page.wait_for_timeout(2000)
+        return await choices.is_visible()
+
+    await until(opened, "the entities to choose from")
+    await choices.get_by_role("textbox").fill(entity)
+    await choices.get_by_text(entity).first.click()
 
 
 async def enter(page: Page, number: str, value: int) -> None:
@@ -82,7 +111,7 @@ async def sign_in(page: Page, home: Home) -> None:
 
 
 async def add_integration(page: Page, home: Home) -> None:
-    await page.goto(f"{home.url}/config/integrations/dashboard")
+    await go(page, home, "/config/integrations/dashboard")
     await page.get_by_role("button", name="Add integration").click()
     await page.get_by_placeholder("Search for a brand name").fill("Age and")
     await page.get_by_text("Age and Gender Counts").click()
@@ -96,10 +125,9 @@ async def add_integration(page: Page, home: Home) -> None:
 
 
 async def add_camera(page: Page, home: Home, picture: Path) -> None:
-    await page.goto(f"{home.url}/config/integrations/integration/agegender")
+    await go(page, home, INTEGRATION)
     await page.get_by_role("button", name="Add camera").first.click()
-    await page.locator("ha-selector-entity").first.click()
-    await page.get_by_text("Entrance").last.click()
+    await choose(page, "Entrance")
     await photograph(page, "camera")
     await page.get_by_role("button", name="Submit").click()
     await expect(page.get_by_text("Faces found: 0")).to_be_visible()
@@ -113,6 +141,7 @@ async def add_camera(page: Page, home: Home, picture: Path) -> None:
 
 
 async def see_counts(page: Page, picture: Path) -> None:
+    await closed(page)
     await page.get_by_text("Entrance research").click()
     await expect(row(page, "People in view")).to_contain_text("1")
     await expect(row(page, "Visitors today")).to_contain_text("1")
@@ -127,7 +156,7 @@ async def see_counts(page: Page, picture: Path) -> None:
 async def import_blueprint(page: Page, home: Home) -> None:
     blueprints = web.Application()
     blueprints.router.add_static("/", ROOT / "blueprints" / "automation")
-    await page.goto(f"{home.url}/config/blueprint/dashboard")
+    await go(page, home, "/config/blueprint/dashboard")
     await page.get_by_role("button", name="Import blueprint").click()
     dialog = page.locator("ha-dialog-import-blueprint")
     async with TestServer(blueprints) as server:
@@ -137,15 +166,12 @@ async def import_blueprint(page: Page, home: Home) -> None:
         await dialog.get_by_role("textbox", name="Blueprint path").fill(BLUEPRINT)
         await photograph(page, "blueprint")
         await dialog.get_by_role("button", name="Import blueprint").click()
-        await expect(dialog.get_by_role("dialog")).to_be_hidden()
+        await closed(page)
     await page.get_by_text("Occupancy above a number").click()
 
 
 async def automate(page: Page) -> None:
-    await page.locator("ha-selector-entity").click()
-    choices = page.locator("ha-picker-combo-box")
-    await choices.get_by_role("textbox").fill("People in view")
-    await choices.get_by_text("People in view").click()
+    await choose(page, "People in view")
     await enter(page, "Number", 0)
     await enter(page, "Free again below", 1)
     await page.get_by_role("button", name="Add action").first.click()
@@ -165,10 +191,11 @@ async def watch_it_fire(page: Page, picture: Path) -> None:
     await page.get_by_text("Notifications").first.click()
     await expect(page.get_by_text("1 at the entrance")).to_be_visible()
     await photograph(page, "fired")
+    await page.keyboard.press("Escape")
 
 
 async def pause(page: Page, home: Home) -> None:
-    await page.goto(f"{home.url}/config/integrations/integration/agegender")
+    await go(page, home, INTEGRATION)
     await page.get_by_text("Entrance research").click()
     await row(page, "Pause").locator("ha-switch").click()
     await expect(row(page, "Status")).to_contain_text("Paused")
@@ -178,25 +205,26 @@ async def pause(page: Page, home: Home) -> None:
 
 
 async def remove(page: Page, home: Home) -> None:
-    await page.goto(f"{home.url}/config/automation/dashboard")
+    await go(page, home, "/config/automation/dashboard")
     await page.get_by_role("button", name="Overflow menu").click()
     await delete(page, page.get_by_text("Delete", exact=True).locator("visible=true"))
     await expect(page.get_by_text("Start automating")).to_be_visible()
 
-    await page.goto(f"{home.url}/config/integrations/integration/agegender")
+    await go(page, home, INTEGRATION)
     camera = page.locator("ha-config-sub-entry-row")
     await camera.get_by_role("button", name="Menu").first.click()
     await delete(page, camera.get_by_text("Delete"))
     await expect(camera).to_have_count(0)
 
-    await page.reload()  # its count of entities stays as it was
+    # The page has to be opened again for its count of entities to follow.
+    await go(page, home, INTEGRATION)
     engine = page.locator("ha-config-entry-row")
     await engine.get_by_role("button", name="Menu").click()
     await photograph(page, "remove")
     await delete(page, engine.get_by_text("Delete"))
     await expect(engine).to_have_count(0)
 
-    await page.goto(f"{home.url}/config/integrations/dashboard")
+    await go(page, home, "/config/integrations/dashboard")
     await expect(page.get_by_text("Local file")).to_be_visible()
     await expect(page.get_by_text("Age and Gender Counts")).to_have_count(0)
     await photograph(page, "removed")

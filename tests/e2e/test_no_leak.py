@@ -169,13 +169,17 @@ def as_jpeg(picture: bytes) -> bytes:
     return file.getvalue()
 
 
-KNOWN = b'"starts":[0,13,20,40,60]'
-"""The bounds of the age bands, beside the totals."""
+KNOWN = re.compile(
+    # The bounds of the age bands, beside the totals.
+    rb'"starts":\[0,13,20,40,60\]'
+    # The part of the picture that is looked at, in the settings: all of it.
+    rb'|"region": ?\[0.0, ?0.0, ?1.0, ?1.0\]'
+)
 
 
 def traces(content: bytes) -> list[str]:
     """What in a text or file a picture or a face would leave behind."""
-    content = content.replace(KNOWN, b"")
+    content = KNOWN.sub(b"", content)
     return [
         f"{what}: {content[max(0, match.start() - 80) : match.end() + 40]!r}"
         for what, pattern in TRACES.items()

@@ -1,10 +1,11 @@
 """Real faces for the trainer's tests: two photographs that ship with other packages."""
 
-import os
 import subprocess
 import sys
 import zipfile
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import matplotlib as mpl
 import pandas as pd
@@ -17,7 +18,7 @@ from agegender_vision import frame
 from agegender_vision.align import align
 from agegender_vision.engine import detectors
 from agegender_vision.runtime import runtimes
-from trainer.cli import app
+from trainer.cli import app, main
 from trainer.data import manifest
 from trainer.data.geometry import GEOMETRY
 
@@ -32,16 +33,22 @@ NO_FACE = Path(skimage.__file__).parent / "data" / "coffee.png"
 
 
 def agegender(*arguments: object, check: bool = True) -> subprocess.CompletedProcess[str]:
-    """Run the command line as a user does."""
-    done = subprocess.run(
-        [sys.executable, "-m", "trainer", *map(str, arguments)],
-        cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'src'}", "COLUMNS": "200"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=600,
-    )
+    """Run the command line in this process; another would import TensorFlow for seconds."""
+    words = ["agegender", *map(str, arguments)]
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        TemporaryFile("w+", buffering=1, encoding="utf-8") as out,
+        TemporaryFile("w+", buffering=1, encoding="utf-8") as err,
+    ):
+        patch.setattr(sys, "argv", words)
+        patch.setenv("COLUMNS", "200")
+        with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as ended:
+            main()
+        said = []
+        for file in (out, err):
+            file.seek(0)
+            said.append(file.read())
+    done = subprocess.CompletedProcess(words, int(ended.value.code or 0), *said)
     assert not check or done.returncode == 0, done.stdout + done.stderr
     return done
 

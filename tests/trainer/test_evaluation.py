@@ -195,7 +195,7 @@ def test_crossval_judges_every_face_once_and_goes_on_where_it_stopped(
     two_faces: Path, tmp_path: Path
 ) -> None:
     command = ("crossval", "--run", tmp_path / "cv", "--folds", 2, "--from-scratch")
-    agegender(*command, *settings(two_faces))
+    agegender(*command, *options(two_faces, *TINY, "model.channels=[4]"))
     results = tmp_path / "cv" / "folds.csv"
     whole = pd.read_csv(results)
     assert whole["faces"].sum() == 4

@@ -23,7 +23,7 @@ from PIL import Image
 from scipy.io import savemat
 
 from trainer import config
-from trainer.data import adience, manifest
+from trainer.data import adience, faces, manifest
 from trainer.data.collection import Collection, Face
 from trainer.data.look import Onlooker
 from trainer.data.prepare import labels
@@ -303,6 +303,15 @@ def test_any_picture_in_an_archive_is_a_face_or_rejected(archive: bytes, member:
         sample = Sample(f"train.zip/{member}", place="aligned")
         (face,) = answer(lambda: onlooker.look([sample]))
         assert isinstance(face, Face) or 0 < len(face.reason) < SENTENCE
+
+
+@settings(max_examples=settings().max_examples // 3)
+@given(st.one_of(damaged(PICTURE), st.just(picture(96)), st.binary(max_size=100)))
+def test_any_picture_of_a_manifest_is_a_face_or_refused(content: bytes) -> None:
+    with TemporaryDirectory() as folder:
+        put(Path(folder), {manifest.NAME: MANIFEST, "images/1.png": content})
+        loaded = answer(lambda: faces.load([Path(folder)], ["train"]))
+        assert loaded is None or loaded.images.shape == (1, 96, 96, 3)
 
 
 def test_a_picture_that_unpacks_to_too_much_is_rejected(tmp_path: Path) -> None:

@@ -335,7 +335,8 @@ for path in sorted(Path({str(tmp_path)!r}).iterdir()):
 
     def logged(by: str) -> list[str]:
         command = [sys.executable, "-W", "always", "-c", program, by]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        source = {"PYTHONPATH": str(Path(__file__).parents[2] / "src")}
+        done = subprocess.run(command, capture_output=True, text=True, check=True, env=source)
         return [line for line in done.stderr.splitlines() if line.startswith("WARNING")]
 
     assert len(logged("Pillow")) >= len(frames), "the frames are odd"

@@ -132,7 +132,7 @@ def use(description: bytes, weights: bytes) -> None:
             except ArtefactError as error:
                 refusal = str(error)
     if not refusal:
-        assert np.isfinite([estimate.age, estimate.age_low, estimate.age_high]).all()
+        assert np.isfinite([*estimate.ages, estimate.age, estimate.age_low]).all()
         assert 0 <= estimate.p_female <= 1
     assert len(refusal) < LOG_LINE
 
@@ -143,6 +143,10 @@ def test_the_tiny_model_is_accepted() -> None:
 
 @given(distorted(DESCRIPTION))
 @example(DESCRIPTION | {"calibration": None})
+@example(DESCRIPTION | {"input": DESCRIPTION["input"] | {"scale": float("inf")}})
+@example(DESCRIPTION | {"input": DESCRIPTION["input"] | {"size": 10**6}})
+@example(DESCRIPTION | {"input": DESCRIPTION["input"] | {"size": 0}})
+@example(DESCRIPTION | {"calibration": {"age_temperature": 0}})
 def test_any_description_is_a_model_or_refused(description: Any) -> None:
     use(json.dumps(description).encode(), MODEL[artefact.WEIGHTS])
 
@@ -205,7 +209,7 @@ def stored_totals(mode: Mode) -> Any:
     return {"camera": mode.start(BANDS, NOW).to_dict()}
 
 
-@pytest.mark.parametrize("mode", [Home(), Public()])
+@pytest.mark.parametrize("mode", [Home(), Public()], ids=["home", "public"])
 @given(data=st.data())
 def test_any_totals_are_restored_or_set_aside(mode: Mode, data: st.DataObject) -> None:
     whole = stored_totals(mode)
@@ -225,3 +229,12 @@ def test_any_totals_are_restored_or_set_aside(mode: Mode, data: st.DataObject) -
         counting = {key: mode.advance(census, (), NOW) for key, census in censuses.items()}
         totals.save(path, counting)
         mode.publish(counting["camera"], ())
+
+
+def test_a_long_value_does_not_get_into_the_log(tmp_path: Path) -> None:
+    stored = stored_totals(Public())
+    stored["camera"]["window"]["end"] = "2026-11-23T12:15:0" * 1000
+    (tmp_path / "totals").write_text(json.dumps(stored))
+    _, damage = totals.load(tmp_path / "totals", {"camera": "Door"}, Public(), BANDS, NOW)
+    assert damage
+    assert len(damage.reason) < LOG_LINE

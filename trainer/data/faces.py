@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from rich.progress import track
 
+from agegender_vision.frame import FrameError, decode
 from trainer.data import manifest
 from trainer.data.geometry import aligned
 from trainer.errors import InputError
@@ -115,9 +116,8 @@ def load(manifests: Sequence[Path], splits: Sequence[str], limit: int | None = N
 
 def _decode(file: str) -> NDArray[np.uint8]:
     try:
-        with Image.open(file) as image:
-            rgb = image.convert("RGB")
-    except (OSError, UnidentifiedImageError) as error:
+        rgb = Image.fromarray(decode(Path(file).read_bytes()))
+    except (OSError, FrameError) as error:
         msg = f"{file}: cannot be read as an image ({error}). Prepare the data set again."
         raise InputError(msg) from error
     if rgb.size != (STORED_SIDE, STORED_SIDE):

@@ -13,6 +13,8 @@ from .align import CropGeometry
 from .artefact import Artefact, ArtefactError
 from .runtime import Runtime
 
+_LARGEST_SIDE = 1024  # pixels of a crop; faces in frames are smaller
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Estimate:
@@ -87,7 +89,7 @@ class Estimator:
     """
 
     def __init__(self, artefact: Artefact, runtime: Runtime, *, attributes: bool = False) -> None:
-        """Compile the network and run it once on a blank crop."""
+        """Compile the network and try it on blank crops."""
         if artefact.kind != "estimator":
             raise ArtefactError(
                 f"the model {artefact.name!r} is a {artefact.kind}, not an estimator: "
@@ -98,17 +100,28 @@ class Estimator:
             self._read_metadata(artefact)
             self._attributes = self._read_attributes(artefact) if attributes else {}
             self._network = runtime.compile(artefact.graphs["estimator"], artefact.weights)
-            self.estimate(np.zeros((1, self.size, self.size, 3), np.uint8))
+            self._try()
         except (AttributeError, LookupError, TypeError, ValueError, OverflowError) as error:
             raise ArtefactError(
                 f"the model.json of {artefact.name!r} does not describe a usable "
                 f"estimator ({type(error).__name__}: {error}): export the model again"
             ) from error
 
+    def _try(self) -> None:
+        """Look at a black and a white crop: settings may be such that no number comes out."""
+        blank = np.zeros((2, self.size, self.size, 3), np.uint8)
+        blank[1] = 255
+        with np.errstate(all="ignore"):
+            tried = self.estimate(blank)
+        if not all(np.isfinite([one.p_female, *one.ages]).all() for one in tried):
+            raise ValueError("its answers are no numbers")
+
     def _read_metadata(self, artefact: Artefact) -> None:
         data = artefact.metadata
         self.size = int(data["input"]["size"])
         """Side of a crop, in pixels."""
+        if not 1 <= self.size <= _LARGEST_SIDE:
+            raise ValueError(f"input.size is 1 to {_LARGEST_SIDE} pixels, got {self.size:.9g}")
         self.geometry = CropGeometry.parse(data["crop"])
         """Where the landmarks lie in a crop."""
         if data["input"].get("colour", "RGB") != "RGB":

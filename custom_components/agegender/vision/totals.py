@@ -62,7 +62,7 @@ def load(
             try:
                 censuses[camera] = mode.restore(stored[camera], bands, now)
             except CensusError as error:
-                damages.append(f"{title}: {error}")
+                damages.append(f"{title}: {error!s:.200}")
     if not damages:
         return censuses, None
     aside = path.with_name(f"{path.name}.corrupt.{now.astimezone(UTC):%Y%m%dT%H%M%S}")
