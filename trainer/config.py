@@ -77,6 +77,9 @@ class TrainConfig(_Section):
     ema
         Share that the exponential moving average of the weights keeps at each step, such as
         0.999; 0 takes the weights as they are.
+    frozen_epochs
+        Epochs at the beginning in which pretrained layers stay as they are, so that new ones
+        on top of them do not spoil them; with a network that starts from random weights, none.
     patience
         Epochs without a lower loss on the held-out faces before the training stops, with the
         weights of the best epoch; none: it goes on to the end.
@@ -93,6 +96,7 @@ class TrainConfig(_Section):
     warmup: Fraction = 0.05
     weight_decay: float = Field(default=0.03, ge=0)
     ema: float = Field(default=0.0, ge=0, lt=1)
+    frozen_epochs: int = Field(default=0, ge=0)
     patience: int | None = Field(default=None, gt=0)
     dataset_weights: dict[str, Weight] = {}
     weight_column: str | None = None
@@ -123,6 +127,9 @@ class HeadConfig(BaseModel):
 NO_HEAD = "none"
 """The kind that leaves a head out."""
 
+FOUND = {"classes", "importance"}
+"""Options of heads that, left out, the training faces decide."""
+
 HEADS: dict[str, dict[str, Any]] = {
     "age": {"kind": "distribution"},
     "gender": {"kind": "binary", "positive": "female", "smoothing": 0.05},
@@ -133,7 +140,8 @@ HEADS: dict[str, dict[str, Any]] = {
 class Config(_Section):
     """Everything that determines a run, with its seed.
 
-    A table under `heads` that names no `kind` changes that head's own options.
+    A table under `heads` that names no `kind` changes that head's own options. `options` are
+    the recipe's own settings.
     """
 
     seed: int = 1
@@ -143,6 +151,7 @@ class Config(_Section):
     pretrain: PretrainConfig = PretrainConfig()
     train: TrainConfig = TrainConfig()
     heads: dict[str, HeadConfig] = Field(default={}, validate_default=True)
+    options: dict[str, Any] = {}
 
     @model_validator(mode="before")
     @classmethod
@@ -209,11 +218,13 @@ def load(path: Path | None = None, overrides: Sequence[str] = ()) -> Config:
         _assign(values, key.strip().split("."), _value(text.strip()), override)
     # They build networks, for which Keras is loaded: not before there is something to build.
     from trainer.models import encoders, heads, recipes  # noqa: PLC0415
+    from trainer.recipes import options  # noqa: PLC0415
 
     try:
         recipe = recipes.recipe(str(values.get("recipe", Config().recipe)))
         config = Config.model_validate(_merged(recipe.defaults, values))
         heads.of(config)
+        options.of(config, getattr(recipe, "options", options.Options))
         if recipe.pretrained:
             encoders.check(config.model)
     except ValidationError as error:
@@ -225,12 +236,12 @@ def load(path: Path | None = None, overrides: Sequence[str] = ()) -> Config:
 
 
 def completed(config: Config, saved: Config) -> Config:
-    """Return `config` with the classes that the run `saved` found for heads that name none."""
+    """Return `config` with what the run `saved` found for heads that leave it out."""
     heads = {
         name: saved.heads[name]
         if name in saved.heads
-        and "classes" not in head.options
-        and head.model_dump() == saved.heads[name].model_dump(exclude={"classes"})
+        and not FOUND & head.options.keys()
+        and head.model_dump() == saved.heads[name].model_dump(exclude=FOUND)
         else head
         for name, head in config.heads.items()
     }
@@ -246,7 +257,7 @@ def save(config: Config, path: Path) -> None:
 def difference(saved: Config, given: Config) -> str | None:
     """Return the first setting in which `given` is not what `saved` is; None if none.
 
-    Classes that `saved` has found for heads that name none make no difference.
+    What `saved` has found for heads that leave it to the training faces makes no difference.
     """
     before, now = (
         _flat(config.model_dump(mode="json")) for config in (saved, completed(given, saved))

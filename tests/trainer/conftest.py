@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import zipfile
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -11,12 +12,13 @@ import pandas as pd
 import pytest
 import skimage
 from PIL import Image
+from typer.testing import CliRunner
 
 from agegender_vision import frame
 from agegender_vision.align import align
 from agegender_vision.engine import detectors
 from agegender_vision.runtime import runtimes
-from trainer.cli import main
+from trainer.cli import app, main
 from trainer.data import manifest
 from trainer.data.geometry import GEOMETRY
 
@@ -51,6 +53,13 @@ def agegender(*arguments: object, check: bool = True) -> subprocess.CompletedPro
     return done
 
 
+def invoke(*arguments: object) -> str:
+    """Run the command line in this process, which has loaded TensorFlow; returns its output."""
+    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert done.exit_code == 0, done.output + repr(done.exception)
+    return done.output
+
+
 def options(manifest: Path, *settings: str) -> list[str]:
     """Return the words of the command line that set the data and whatever else."""
     chosen = (f'data.manifests=["{manifest}"]', *settings)
@@ -79,4 +88,31 @@ def two_faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
         rows += [{"file": f"{name}.png", "split": split} | label for split in ("train", "val")]
     table = pd.DataFrame(rows).assign(subject=None, age=None)
     manifest.write(table, folder / "manifest.csv")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def few_faces(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A manifest of 256 of UTKFace's faces to learn from, and 64 more as `val`."""
+    folder = tmp_path_factory.mktemp("few_faces")
+    index = pd.read_csv(shared / "faces96" / "index.csv", dtype=str)
+    table = index[(index["source"] == "utkface") & (index["shard"] == "val.zip")].iloc[:320]
+    with zipfile.ZipFile(shared / "faces96" / "val.zip") as pictures:
+        pictures.extractall(folder, table["file"])
+    age = table["age"].astype(float)
+    manifest.write(
+        pd.DataFrame(
+            {
+                "file": table["file"],
+                "subject": None,
+                "age": age,
+                "age_low": age,
+                "age_high": age,
+                "gender": table["gender"].map({"F": "female", "M": "male"}),
+                "split": ["train"] * 256 + ["val"] * 64,
+                "sha256": "",
+            }
+        ),
+        folder / "manifest.csv",
+    )
     return folder

@@ -10,7 +10,7 @@ import pytest
 from trainer import config
 from trainer.errors import InputError
 from trainer.models import heads
-from trainer.models.recipes import head_losses
+from trainer.models.heads import head_losses
 from trainer.training.weights import face_weights
 
 

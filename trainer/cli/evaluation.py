@@ -43,6 +43,7 @@ def evaluate(
     output: Annotated[
         Path | None, typer.Option(help="Folder for metrics and plots; left out: MODEL.")
     ] = None,
+    set_: SetOption = None,
     baselines: Annotated[
         bool, typer.Option(help="Also fit linear probes on the encoder before training (minutes).")
     ] = False,
@@ -52,7 +53,7 @@ def evaluate(
     from trainer.files import atomically
     from trainer.run import METRICS
 
-    opened = models.load(model)
+    opened = models.load(model, set_ or [])
     held_out = _held_out(model, split, manifest)
     found = opened.answer(held_out)
     parts = list(figures.each_dataset(held_out, found))
@@ -94,10 +95,14 @@ def compare(
     output: Annotated[
         Path | None, typer.Option(help="Folder for compare.csv, .json and .md.")
     ] = None,
+    page: Annotated[
+        Path | None, typer.Option(help="A Markdown page to put the table into, between its marks.")
+    ] = None,
 ) -> None:
-    """Put several models into one table, with bootstrap intervals and what each costs.
+    """Put several models into one table: errors with bootstrap intervals, costs, training.
 
-    Differences are from the first model, on the same faces.
+    Differences are from the first model, on the same faces. Times are of one thread, the
+    models in turn. In a narrow terminal the models stand side by side.
     """
     from trainer.data import faces
     from trainer.evaluation import compare as comparison
@@ -105,15 +110,18 @@ def compare(
     from trainer.files import atomically
 
     held_out = faces.load(manifest, [split], limit)
-    answers, costs = {}, {}
+    answers = {}
     for folder in model:
         if str(folder) in answers:
             raise InputError(f"{folder}: named twice.")
         answers[str(folder)] = models.load(folder).answer(held_out)
-        costs[str(folder)] = cost.measure(folder)
-    found = comparison.compare(held_out, answers, costs)
+    found = comparison.compare(held_out, answers, cost.table(model))
     wide = comparison.wide(found)
-    Console().print(comparison.view(wide, f"{len(held_out):,} faces of {split}"))
+    console = Console()
+    console.print(comparison.view(wide, f"{len(held_out):,} faces of {split}", console.width))
+    if page:
+        comparison.into_page(page, comparison.markdown(wide))
+        typer.echo(f"{page}: the table")
     if output:
         texts = {
             "compare.csv": found.to_csv(index=False),
@@ -123,6 +131,28 @@ def compare(
         for name, text in texts.items():
             atomically(output / name, partial(Path.write_text, data=text, encoding="utf-8"))
         typer.echo(f"{output}: {', '.join(texts)}")
+
+
+@app.command()
+def ensemble(
+    model: Annotated[list[Path], typer.Argument(help="Two or more runs or exported models.")],
+    output: Annotated[Path, typer.Option(help="Folder for the ensemble; made if absent.")],
+    rule: Annotated[str, typer.Option(help="majority, or mean of the probabilities.")] = "majority",
+) -> None:
+    """Let several models answer together: a folder that evaluate, compare and report take."""
+    from pydantic import ValidationError
+
+    from trainer.evaluation import ensemble as together
+    from trainer.evaluation import models
+
+    for folder in model:
+        models.load(folder)
+    try:
+        asked = together.Ensemble.model_validate({"models": model, "rule": rule})
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        raise InputError(f"{wrong['loc'][0]} = {wrong['input']!r}: {wrong['msg']}.") from error
+    typer.echo(f"{together.write(asked, output)}: go on with `agegender evaluate {output}`")
 
 
 @app.command()
@@ -251,3 +281,38 @@ def evaluate_detectors(
             continue
         results[name] = detection.measure(detect, pictures)
     Console().print(detection.table(results, pictures))
+
+
+@app.command("evaluate-wider")
+def evaluate_wider(
+    folder: Annotated[
+        Path, typer.Argument(help="WIDER FACE: WIDER_val, wider_face_split, wider_*_val.mat.")
+    ],
+    detector: Annotated[
+        list[str] | None, typer.Option(help="Detectors to run and to judge. Repeatable.")
+    ] = None,
+    predictions: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folders with text files of other programs to judge. Repeatable."),
+    ] = None,
+    output: Annotated[
+        Path, typer.Option(help="Folder for what the detectors find; goes on where it ended.")
+    ] = Path("runs/wider-face"),
+    min_face: Annotated[int, typer.Option(help="Smallest face looked for, pixels.")] = 10,
+) -> None:
+    """Give face detectors' average precision on WIDER FACE, easy, medium and hard."""
+    from trainer.evaluation import detection, wider
+
+    if not detector and not predictions:
+        raise InputError("Nothing to judge: name a --detector, or a folder of --predictions.")
+    pictures = wider.truth(folder / wider.ANNOTATIONS)
+    faces = wider.counted(folder)
+    results = {}
+    for name in detector or ():
+        found = output / f"{name}-{min_face}".replace(" ", "-")
+        detect = detection.detector(name, min_face)
+        wider.detect_all(detect, pictures, folder / wider.IMAGES, found)
+        results[name] = wider.judge(pictures, faces, found)
+    for other in predictions or ():
+        results[str(other)] = wider.judge(pictures, faces, other)
+    Console().print(wider.table(results))

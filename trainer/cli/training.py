@@ -120,6 +120,12 @@ def train(
                     for remark in missing(part, heads.of(settings)):
                         told = f"{split} split: {remark}; nothing is learned or told of that."
                         errors.print(told, highlight=False, soft_wrap=True)
+                if settings.train.frozen_epochs and scratch and "weights" not in settings.options:
+                    told = (
+                        "options.weights names no pretrained weights: the training starts from "
+                        "random ones, and train.frozen_epochs does nothing."
+                    )
+                    errors.print(told, highlight=False, soft_wrap=True)
             train(settings, seen, held_out, run, None if scratch else encoder, cluster)
             if cluster.chief:
                 _calibrate(run, settings, held_out)

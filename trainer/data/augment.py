@@ -23,6 +23,8 @@ class Augmentation(BaseModel):
         Probability of a left-right mirror.
     rotate
         Standard deviation of the rotation, degrees.
+    shear
+        Standard deviation of the angle that upright lines are tilted by, degrees.
     zoom
         Standard deviation of the logarithm of the scale.
     shift
@@ -41,6 +43,7 @@ class Augmentation(BaseModel):
 
     flip: Fraction = 0.0
     rotate: Spread = 0.0
+    shear: Spread = 0.0
     zoom: Spread = 0.0
     shift: Spread = 0.0
     colour: Fraction = 0.0
@@ -100,6 +103,9 @@ def _affine(
     mirror = -1.0 if random.random() < augmentation.flip else 1.0
     a, b = scale * math.cos(angle) * mirror, -scale * math.sin(angle)
     d, e = scale * math.sin(angle) * mirror, scale * math.cos(angle)
+    if augmentation.shear:  # nothing is drawn for views without: they stay what they were
+        tilt = math.tan(math.radians(augmentation.shear * random.standard_normal()))
+        b, e = b + a * tilt, e + d * tilt
     x, y = side / 2 + right - (a + b) * size / 2, side / 2 + down - (d + e) * size / 2
     return a, b, x, d, e, y
 

@@ -7,7 +7,17 @@ from pathlib import Path
 from typing import Protocol
 
 from agegender_vision.plugins import PluginError, Registry
-from trainer.data import adience, afad, csv_file, fairface, folder, imdb_wiki, utkface
+from trainer.data import (
+    adience,
+    afad,
+    csv_file,
+    fairface,
+    fer2013,
+    folder,
+    imdb_wiki,
+    noface,
+    utkface,
+)
 from trainer.data.pack import Pack
 from trainer.data.sample import Rejected, Sample
 from trainer.errors import InputError
@@ -36,10 +46,12 @@ datasets: Registry[Dataset] = Registry(
         "afad": afad,
         "csv": csv_file,
         "fairface": fairface,
+        "fer2013": fer2013,
         "fgnet": Pack("fgnet"),
         "folder": folder,
         "imdb-wiki": imdb_wiki,
         "lfw": Pack("lfw"),
+        "noface": noface,
         "utkface": utkface,
     },
 )

@@ -13,12 +13,30 @@ from typing import Literal
 from agegender_vision.detector import Box
 from trainer.data.manifest import MAX_AGE, SPLITS
 
-Place = Literal["aligned", "centre", "single"] | Box
+
+@dataclass(frozen=True, slots=True)
+class Square:
+    """A part of a picture, taken as it is.
+
+    Attributes
+    ----------
+    across, down
+        How far from left to right and from top to bottom it lies, 0 to 1.
+    side
+        In relation to the picture's shorter side, above 0 up to 1.
+    """
+
+    across: float
+    down: float
+    side: float
+
+
+Place = Literal["aligned", "centre", "single"] | Box | Square
 """Which face of a picture is the labelled one.
 
 ``aligned``: the picture is that face, cut to :data:`trainer.data.geometry.GEOMETRY`;
 ``centre``: the face nearest to the centre; ``single``: the only one, or by far the largest;
-a box (left, top, width, height in pixels): the face nearest to it.
+a box (left, top, width, height in pixels): the face nearest to it. A square holds no face.
 """
 
 GENDERS = {"f": "female", "female": "female", "m": "male", "male": "male"}
@@ -55,6 +73,9 @@ class Sample:
         Further columns of the manifest.
     sha256
         Checksum that the picture must have; None: unknown.
+    data
+        The encoded picture itself, of a data set that keeps pictures inside of a table; None:
+        it is in `file`, which otherwise is only what it will be called.
     """
 
     file: str
@@ -65,6 +86,7 @@ class Sample:
     place: Place = "single"
     attributes: Mapping[str, str | float | None] = field(default_factory=dict)
     sha256: str | None = None
+    data: bytes | None = field(default=None, repr=False)
 
     def fault(self) -> str | None:  # noqa: PLR0911  (a list of checks)
         """Tell why this cannot be right, whichever reader made it; None if nothing is wrong."""

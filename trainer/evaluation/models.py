@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from trainer import config
 from trainer.data.faces import Faces
 from trainer.data.geometry import aligned
 from trainer.errors import InputError
+from trainer.evaluation import ensemble
 from trainer.evaluation.predictions import YEARS, Predictions
 from trainer.models import heads as head_kinds
 from trainer.models import recipes
@@ -54,8 +55,15 @@ class Model:
         return self.folder.name
 
 
-def load(folder: Path) -> Model:
-    """Open a run, or a folder with an exported model.
+def load(folder: Path, overrides: Sequence[str] = ()) -> Model:
+    """Open a run, a folder with an exported model, or an ensemble.
+
+    Parameters
+    ----------
+    folder
+        What to open.
+    overrides
+        Other settings of a run, see :func:`trainer.config.load`: such as `options.crops=10`.
 
     Raises
     ------
@@ -63,17 +71,22 @@ def load(folder: Path) -> Model:
         It is neither, a file of it is damaged, or the checkpoint is another run's.
     """
     if (folder / CONFIG).exists() and (folder / CHECKPOINT).exists():
-        return _run(folder)
+        return _run(folder, overrides)
+    if (folder / ensemble.FILE).exists():
+        return _ensemble(folder, overrides)
     if (folder / artefact.DESCRIPTION).exists():
         return _exported(folder)
     raise InputError(
         f"{folder}: neither a finished run ({CONFIG} and {CHECKPOINT}) nor an exported model "
-        f"({artefact.DESCRIPTION}). Train it to the end: `agegender train --run {folder} --resume`."
+        f"({artefact.DESCRIPTION}) or an ensemble ({ensemble.FILE}). "
+        f"Train it to the end: `agegender train --run {folder} --resume`."
     )
 
 
-def trained(folder: Path) -> tuple[config.Config, keras.Model, dict[str, Any]]:
-    """Return the settings, the network and the temperatures of a finished run.
+def trained(
+    folder: Path, overrides: Sequence[str] = ()
+) -> tuple[config.Config, keras.Model, dict[str, Any]]:
+    """Return the settings, with `overrides`, the network and the temperatures of a run.
 
     Raises
     ------
@@ -81,14 +94,14 @@ def trained(folder: Path) -> tuple[config.Config, keras.Model, dict[str, Any]]:
         One is missing or damaged, or the network is not what the settings describe.
     """
     again = f"`agegender train --run {folder} --resume` writes it anew"
-    settings = config.load(_existing(folder / CONFIG, "a run's settings"))
+    settings = config.load(_existing(folder / CONFIG, "a run's settings"), overrides)
     try:
         network = keras.saving.load_model(_existing(folder / CHECKPOINT, "a trained model"))
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise InputError(
             f"{folder / CHECKPOINT}: cannot be read as a model ({error}); {again}."
         ) from error
-    size, names = network.input_shape[1], list(network.output)
+    size, names = network.input_shape[-2], list(network.output)
     expected = list(head_kinds.of(settings))
     if size != settings.model.size or names != expected:
         raise InputError(
@@ -104,8 +117,19 @@ def trained(folder: Path) -> tuple[config.Config, keras.Model, dict[str, Any]]:
     return settings, network, temperatures
 
 
-def _run(folder: Path) -> Model:
-    settings, network, temperatures = trained(folder)
+def _ensemble(folder: Path, overrides: Sequence[str]) -> Model:
+    about = ensemble.read(folder)
+    members = [load(one, overrides) for one in about.models]
+    heads = {name: head for one in reversed(members) for name, head in one.heads.items()}
+
+    def answer(faces: Faces) -> Predictions:
+        return ensemble.together([one.answer(faces) for one in members], about.rule)
+
+    return Model(folder, heads, answer)
+
+
+def _run(folder: Path, overrides: Sequence[str]) -> Model:
+    settings, network, temperatures = trained(folder, overrides)
     heads = head_kinds.of(settings)
 
     def answer(faces: Faces) -> Predictions:
@@ -131,7 +155,9 @@ def _exported(folder: Path) -> Model:
         raise InputError(f"{folder}: its ages are not the years 0 to {YEARS - 1}.")
 
     def answer(faces: Faces) -> Predictions:
-        crops = np.stack([aligned(face, estimator.size) for face in faces.images])
+        crops = np.stack(
+            [aligned(face, estimator.size, estimator.geometry) for face in faces.images]
+        )
         said = [
             one
             for start in range(0, len(crops), BATCH)

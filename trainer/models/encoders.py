@@ -12,6 +12,9 @@ from agegender_vision.plugins import PluginError, Registry
 from trainer.config import ModelConfig
 from trainer.errors import InputError
 
+ENCODER = "encoder"
+"""Layers whose names begin so hold what was pretrained."""
+
 
 def _convolution(
     x: keras.KerasTensor, channels: int, size: int, stride: int, name: str

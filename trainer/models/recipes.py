@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -9,14 +10,23 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from agegender_vision.align import CropGeometry
 from agegender_vision.plugins import PluginError, Registry
 from trainer.config import Config
 from trainer.data.augment import view
 from trainer.data.faces import Faces
-from trainer.data.geometry import aligned
+from trainer.data.geometry import GEOMETRY, aligned
 from trainer.errors import InputError
 from trainer.models import estimator
-from trainer.models.heads import Head, HeadLoss
+from trainer.models.heads import Head, head_losses
+from trainer.recipes import (
+    coral_lstm,
+    levi_hassner,
+    mini_xception,
+    mobilenetv2,
+    one_step,
+    resnet34,
+)
 
 
 class Recipe(Protocol):
@@ -29,6 +39,11 @@ class Recipe(Protocol):
         general defaults; the user's own win.
     pretrained
         Whether the model has a layer `encoder` that `agegender pretrain` teaches first.
+
+    Notes
+    -----
+    It may also have `options`, its own settings (:mod:`trainer.recipes.options`), and a method
+    `geometry`, if it does not look at the whole face (:func:`geometry`).
     """
 
     defaults: Mapping[str, Any]
@@ -41,7 +56,10 @@ class Recipe(Protocol):
         """
 
     def compile(self, model: keras.Model, config: Config, heads: Mapping[str, Head]) -> None:
-        """Give the network its optimizer and its losses, see :func:`head_losses`."""
+        """Give the network its optimizer and its losses.
+
+        See :func:`trainer.models.heads.head_losses`.
+        """
 
     def views(
         self,
@@ -97,7 +115,34 @@ class Sdae:
         return np.stack([plain, plain[:, ::-1]] if config.model.mirror else [plain])
 
 
-recipes: Registry[Recipe] = Registry("recipe", {"sdae": Sdae()})
+class Dex(Sdae):
+    """DEX (Rothe, Timofte and Van Gool, IJCV 2018) on our encoder.
+
+    101 years as 101 classes; the mean of the softmax is the age. It is `sdae` without what
+    that adds: soft labels, the distance of the mean, the smoothness of a band.
+    """
+
+    defaults: Mapping[str, Any] = {
+        "heads": {"age": {"kind": "distribution", "sigma": 0, "distance": 0, "smoothness": 0}}
+    }
+
+
+recipes: Registry[Recipe] = Registry(
+    "recipe",
+    {
+        "coral-lstm": coral_lstm.RECIPE,
+        "dex": Dex(),
+        "fcn-2hot": one_step.TWO_HOT,
+        "fcn-tuple": one_step.TUPLE,
+        "levi-hassner": levi_hassner.RECIPE,
+        "levi-hassner-chained": levi_hassner.CHAINED,
+        "mini-xception": mini_xception.RECIPE,
+        "mini-xception-emotion": mini_xception.FOR_EMOTION,
+        "mobilenetv2": mobilenetv2.RECIPE,
+        "resnet34-coral": resnet34.RECIPE,
+        "sdae": Sdae(),
+    },
+)
 """Other packages add theirs through the entry point group `agegender.recipes`."""
 
 
@@ -109,12 +154,11 @@ def recipe(name: str) -> Recipe:
         raise InputError(str(error)) from error
 
 
-def head_losses(config: Config, heads: Mapping[str, Head]) -> dict[str, Any]:
-    """Return the losses of the heads and their weights, as arguments of `Model.compile`."""
-    return {
-        "loss": {name: HeadLoss(head) for name, head in heads.items()},
-        "loss_weights": {name: config.heads[name].weight for name in heads},
-    }
+def geometry(config: Config) -> CropGeometry:
+    """Return where the landmarks lie in what the recipe looks at; the whole face, as a rule."""
+    system = recipe(config.recipe)
+    found: CropGeometry = system.geometry() if hasattr(system, "geometry") else GEOMETRY
+    return found
 
 
 def outputs(
@@ -127,7 +171,7 @@ def outputs(
     model, faces, config
         The model, what it looks at, and the configuration it was trained with.
     chunk
-        Faces at a time.
+        Pictures at a time, if it is not one face's views that are more.
 
     Returns
     -------
@@ -136,8 +180,10 @@ def outputs(
     """
     system = recipe(config.recipe)
     parts: dict[str, list[NDArray[np.float32]]] = {}
-    for start in range(0, len(faces), chunk):
-        shown = [system.views(face, config) for face in faces.images[start : start + chunk]]
+    pictures = system.views(faces.images[0], config).shape[:-3]  # of a face, or of its frames
+    step = max(1, chunk // math.prod(pictures))
+    for start in range(0, len(faces), step):
+        shown = [system.views(face, config) for face in faces.images[start : start + step]]
         answers: dict[str, NDArray[np.float32]] = model.predict_on_batch(
             np.concatenate(shown).astype(np.float32)
         )

@@ -12,10 +12,11 @@ from trainer.data.faces import Faces
 from trainer.files import atomically
 from trainer.models import heads as head_kinds
 from trainer.models.recipes import recipe
-from trainer.run import CHECKPOINT
+from trainer.run import BUDGET, CHECKPOINT
 from trainer.training.callbacks import (
     Average,
     Bar,
+    Budget,
     EarlyStopping,
     Finite,
     Log,
@@ -24,6 +25,7 @@ from trainer.training.callbacks import (
 )
 from trainer.training.checkpoint import Checkpoint, Reseed, load_weights
 from trainer.training.cluster import Cluster
+from trainer.training.phases import enter, phases
 from trainer.training.weights import face_weights
 
 
@@ -71,7 +73,9 @@ def train(
         model = system.build(config, heads)
         if encoder_weights is not None:
             load_weights(model.get_layer("encoder"), encoder_weights)
-        system.compile(model, config, heads)
+        pretrained = encoder_weights is not None or config.options.get("weights") is not None
+        ahead = phases(config, pretrained=pretrained, done=checkpoint.finished_epochs())
+        enter(ahead[0], model, system, config, heads)
         done = checkpoint.restore(model)
     if not (done and settings.ema):
         finished.set_weights(model.get_weights())
@@ -79,33 +83,35 @@ def train(
     stopping = None
     if settings.patience and held_out is not None:
         stopping = EarlyStopping(finished, log, settings.patience, best)
-    callbacks: list[keras.callbacks.Callback] = [Reseed(config.seed)]
     with Bar("train", settings.batch_size) as bar:
+        callbacks: list[keras.callbacks.Callback] = [Reseed(config.seed), bar]
         if cluster.chief:
-            callbacks += [Finite(), Average(finished, settings.ema)]
+            callbacks[1:] = [Finite(), Average(finished, settings.ema)]
             if held_out is not None:
                 every = 1 if stopping else 5
                 callbacks.append(Validate(finished, held_out, config, heads, every))
-        callbacks.append(bar)
-        if cluster.chief:
-            callbacks += [Log(log), TensorBoard(run / "tensorboard" / "train")]
+            views = settings.steps * settings.batch_size
+            callbacks += [bar, Budget(run / BUDGET, "train", views), Log(log)]
+            callbacks.append(TensorBoard(run / "tensorboard" / "train"))
             callbacks += [stopping, checkpoint] if stopping else [checkpoint]
-        cluster.fit(
-            model,
-            FaceBatches(
-                faces,
-                lambda face, random: system.views(face, config, random)[0],
-                {name: head.targets(faces.table) for name, head in heads.items()},
-                weights=face_weights(config, heads, faces.table),
-                batch_size=settings.batch_size,
-                steps=settings.steps,
-                seed=config.seed,
-                first_epoch=done,
-            ),
-            epochs=done if stopping and stopping.due(done) else settings.epochs,
-            done=done,
-            callbacks=callbacks,
+        batches = FaceBatches(
+            faces,
+            lambda face, random: system.views(face, config, random)[0],
+            {name: head.targets(faces.table) for name, head in heads.items()},
+            weights=face_weights(config, heads, faces.table),
+            batch_size=settings.batch_size,
+            steps=settings.steps,
+            seed=config.seed,
+            first_epoch=done,
         )
+        for phase in ahead:
+            if phase is not ahead[0]:
+                with cluster.scope():
+                    enter(phase, model, system, config, heads)
+            if stopping and stopping.due(done):
+                break
+            cluster.fit(model, batches, epochs=phase.last, done=done, callbacks=callbacks)
+            done = phase.last
     if cluster.chief:
         if stopping:
             load_weights(finished, best)

@@ -91,9 +91,12 @@ def _class_weights(
 
 def _classes(name: str, head: Head, table: pd.DataFrame) -> pd.Series:
     """Return each face's class as a word, NaN where it is unknown; of ages the decade."""
-    if head.description["type"] == "distribution":
+    about = head.description
+    if "support" in about:
         decade = (table["age_low"] + table["age_high"]) // 20 * 10
         return decade.map(lambda age: f"{age:.0f}-{age + 9:.0f}", na_action="ignore")
+    if "labels" in about:
+        return pd.Series(head.targets(table)[:, 0]).map(dict(enumerate(about["labels"])))
     return labels(table, str(getattr(head, "column", None) or name))
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import keras
 
 from trainer.config import Config
-from trainer.models.heads import Head
-from trainer.models.recipes import Sdae, head_losses
+from trainer.models.heads import Head, head_losses
+from trainer.models.recipes import Sdae
 
 
 class Momentum(Sdae):

@@ -1,0 +1,34 @@
+"""Crops of a face somewhat larger than what a network sees."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Image = NDArray[np.uint8]
+
+
+def random_crop(face: Image, size: int, random: np.random.Generator) -> Image:
+    """Return a square of a face (S, S, 3) from anywhere, (size, size, 3)."""
+    top, left = random.integers(0, len(face) - size + 1, 2)
+    return face[top : top + size, left : left + size]
+
+
+def centre_crop(face: Image, size: int) -> Image:
+    """Return the square from the middle of a face (S, S, 3), (size, size, 3)."""
+    start = (len(face) - size) // 2
+    return face[start : start + size, start : start + size]
+
+
+def ten_crops(face: Image, size: int) -> Image:
+    """Return the middle, the four corners, and their mirror images (10, size, size, 3).
+
+    Krizhevsky, Sutskever and Hinton, NeurIPS 2012.
+    """
+    corners = [
+        face[top : top + size, left : left + size]
+        for top in (0, len(face) - size)
+        for left in (0, len(face) - size)
+    ]
+    plain = np.stack([centre_crop(face, size), *corners])
+    return np.concatenate([plain, plain[:, :, ::-1]])

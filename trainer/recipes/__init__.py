@@ -1,0 +1,1 @@
+"""The systems of other authors, each a recipe: see :mod:`trainer.models.recipes`."""

@@ -1,0 +1,177 @@
+"""MobileNetV2, fine-tuned: first new layers on a frozen base, then all of it.
+
+Sandler et al., "MobileNetV2: inverted residuals and linear bottlenecks", CVPR 2018. One
+network for each question, trained side by side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import keras
+import numpy as np
+from keras import layers
+from numpy.typing import NDArray
+from pydantic import Field
+
+from trainer.config import Config
+from trainer.data.augment import view
+from trainer.data.geometry import aligned
+from trainer.errors import InputError
+from trainer.models.encoders import ENCODER
+from trainer.models.heads import Head, head_losses
+from trainer.recipes import options
+from trainer.recipes.options import Options
+
+IMAGENET = "imagenet"
+MEAN = (123.68, 116.779, 103.939)
+"""Mean colour of ImageNet, subtracted from the pixels."""
+SCALE = 127.5
+"""What is left is divided by this: the published weights expect about -1 to 1."""
+MOMENTUM = 0.9
+"""Of the moving statistics of the normalisation. Keras' 0.999 needs thousands of steps."""
+UNFROZEN = 0.1
+"""Learning rate once the base is unfrozen, as a multiple of the rate before."""
+
+
+class BaseOptions(Options):
+    """Which MobileNetV2 it is, and what it starts from.
+
+    Attributes
+    ----------
+    alpha
+        Multiplies the published widths.
+    weights
+        Of the bases: a file of Keras' weights without top, the `checkpoint.keras` of a run of
+        this recipe, or "imagenet", which Keras downloads. None: random ones, and then no
+        phase is frozen.
+    """
+
+    alpha: float = Field(default=1.0, gt=0)
+    weights: Literal["imagenet"] | Path | None = None
+
+
+class MobileNetV2:
+    """A MobileNetV2 with a hidden layer on top, for each head its own.
+
+    Attributes
+    ----------
+    defaults
+        224 pixels; five of 30 epochs on a frozen base; flips, shears and rotations.
+    scale
+        See :data:`SCALE`.
+    momentum
+        See :data:`MOMENTUM`.
+    """
+
+    defaults: Mapping[str, Any] = {
+        "model": {"size": 224, "dropout": 0.5},
+        "train": {
+            "epochs": 30,
+            "frozen_epochs": 5,
+            "steps": 400,
+            "batch_size": 32,
+            "learning_rate": 1e-3,
+            "augmentation": {"flip": 0.5, "rotate": 10, "shear": 6, "zoom": 0.08, "shift": 0.05},
+        },
+        "heads": {"age": {"kind": "bands"}},
+    }
+    pretrained = False
+    options = BaseOptions
+
+    def __init__(self, scale: float = SCALE, momentum: float = MOMENTUM) -> None:
+        self.scale, self.momentum = scale, momentum
+
+    def build(self, config: Config, heads: Mapping[str, Head]) -> keras.Model:
+        """Return the networks as one model, their bases with the weights that are configured.
+
+        Raises
+        ------
+        InputError
+            The weights cannot be had, or are another network's.
+        """
+        settings, own = config.model, options.of(config, BaseOptions)
+        shape = (settings.size, settings.size, 3)
+        image = keras.Input(shape, name="image")
+        # Not Rescaling: the mean is one number for each channel.
+        pixels = layers.Normalization(mean=MEAN, variance=[self.scale**2] * 3, name="pixels")(image)
+        answers = {}
+        for name, head in heads.items():
+            base = keras.applications.MobileNetV2(
+                shape,
+                alpha=own.alpha,
+                include_top=False,
+                weights=None,
+                name=f"{ENCODER}_{name}",
+            )
+            for layer in base.layers:
+                if isinstance(layer, layers.BatchNormalization):
+                    layer.momentum = self.momentum
+            _load(base, own.weights, own.alpha)
+            x = layers.GlobalAveragePooling2D(name=f"{name}_pool")(base(pixels))
+            x = layers.Dense(settings.hidden, activation="relu", name=f"{name}_hidden")(x)
+            x = layers.Dropout(settings.dropout, name=f"{name}_dropout")(x)
+            answers[name] = head.outputs(x)
+        return keras.Model(image, answers, name="mobilenetv2")
+
+    def compile(self, model: keras.Model, config: Config, heads: Mapping[str, Head]) -> None:
+        """Adam (Kingma and Ba, ICLR 2015) under a cosine, in each of the two phases."""
+        settings = config.train
+        slow = UNFROZEN if settings.frozen_epochs and _trainable(model) else 1.0
+        schedule = keras.optimizers.schedules.CosineDecay(
+            settings.learning_rate * slow, settings.epochs * settings.steps
+        )
+        model.compile(keras.optimizers.Adam(schedule), **head_losses(config, heads))
+
+    def views(
+        self,
+        face: NDArray[np.uint8],
+        config: Config,
+        random: np.random.Generator | None = None,
+    ) -> NDArray[np.uint8]:
+        """Return an augmented view, or the face and, with `model.mirror`, its mirror image."""
+        size = config.model.size
+        if random is not None:
+            return view(face, size, config.train.augmentation, random)[None]
+        plain = aligned(face, size)
+        return np.stack([plain, plain[:, ::-1]] if config.model.mirror else [plain])
+
+
+def _load(base: keras.Model, weights: Path | str | None, alpha: float) -> None:
+    """Give a base its weights: ImageNet's, a file's, or those of another run's base."""
+    if weights is None:
+        return
+    if weights == IMAGENET:
+        try:
+            published = keras.applications.MobileNetV2(
+                base.input_shape[1:], alpha=alpha, include_top=False, weights=IMAGENET
+            )
+        except Exception as error:  # whatever a download raises, or an alpha without weights
+            raise InputError(
+                f"the ImageNet weights of MobileNetV2 cannot be had ({error}). Name a file that "
+                'was downloaded elsewhere, the one without top: options.weights="weights.h5"; or '
+                "leave options.weights away to train from scratch."
+            ) from error
+        base.set_weights(published.get_weights())
+        return
+    try:
+        if Path(weights).suffix == ".keras":
+            run = keras.saving.load_model(weights)
+            names = [layer.name for layer in run.layers if layer.name.startswith(ENCODER)]
+            base.set_weights(run.get_layer(names[0]).get_weights())
+        else:
+            base.load_weights(weights)
+    except (OSError, ValueError, KeyError, IndexError) as error:
+        raise InputError(
+            f"options.weights = {str(weights)!r}: not the weights of a MobileNetV2 without top of "
+            f"options.alpha = {alpha:g} ({error})."
+        ) from error
+
+
+def _trainable(model: keras.Model) -> bool:
+    return all(layer.trainable for layer in model.layers if layer.name.startswith(ENCODER))
+
+
+RECIPE = MobileNetV2()
