@@ -95,6 +95,8 @@ def cost(run: Path, held_out: Faces, repeats: int = 5) -> tuple[float, float]:
     chosen, network, _ = models.trained(run)
     (frames,) = recipes.recipe(chosen.recipe).views(held_out.images[0], chosen)
     follower = Follower(network)
+    for frame in frames:
+        follower.see(frame)
     whole, one = [], []
     with one_thread():
         for _ in range(repeats):

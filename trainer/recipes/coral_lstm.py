@@ -151,7 +151,10 @@ class Follower:
         Until as many frames were seen as the network learnt with, of those there are.
         """
         self._features.append(self._cnn.predict_on_batch(frame[None].astype(np.float32)))
-        said = self._recurrent(np.stack(list(self._features), axis=1), training=False)
+        row = np.stack(list(self._features), axis=1)
+        # Compiled for rows of full length; the few shorter ones at the start are not worth it.
+        full = len(self._features) == self._features.maxlen
+        said = self._recurrent.predict_on_batch(row) if full else self._recurrent(row)
         return {name: np.asarray(output)[0] for name, output in said.items()}
 
 
