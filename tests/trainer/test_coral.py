@@ -11,6 +11,7 @@ from agegender_vision import artefact
 from trainer import config
 from trainer.data import faces
 from trainer.data.geometry import GEOMETRY
+from trainer.errors import InputError
 from trainer.evaluation import models
 from trainer.export.artefact import write
 from trainer.models import heads, recipes
@@ -26,6 +27,7 @@ SMALL = (
     "recipe=resnet34-coral",
     "model.size=32",
     "model.channels=[4, 4, 8, 8]",
+    "options.blocks=[1, 1, 1, 1]",
     "train.epochs=2",
     "train.steps=4",
     "train.batch_size=4",
@@ -113,8 +115,10 @@ def run(two_faces: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_network_has_34_layers_and_looks_at_crops() -> None:
-    settings = config.load(None, ["recipe=resnet34-coral"])
+def test_the_network_has_34_layers() -> None:
+    published = config.load(None, ["recipe=resnet34-coral"])
+    assert published.model.channels == (64, 128, 256, 512)
+    settings = config.load(None, ["recipe=resnet34-coral", "model.channels=[4, 4, 4, 8]"])
     system = recipes.recipe(settings.recipe)
     model = system.build(settings, heads.of(settings))
     shapes = {name: output.shape for name, output in model.output.items()}
@@ -122,13 +126,21 @@ def test_the_network_has_34_layers_and_looks_at_crops() -> None:
         (120, 120, 3),
         {"age": (None, 100), "gender": (None, 1)},
     )
-    assert model.get_layer(FEATURES).output.shape == (None, 512)
+    assert model.get_layer(FEATURES).output.shape == (None, 8)
     convolutions = [
         layer
         for layer in model.layers
         if isinstance(layer, keras.layers.Conv2D) and "short" not in layer.name
     ]
     assert len(convolutions) + 1 == 34
+    crowded = config.load(None, ["recipe=resnet34-coral", "model.channels=[4, 8]"])
+    with pytest.raises(InputError, match=r"channels names 2 widths, options\.blocks 4 stages"):
+        system.build(crowded, heads.of(crowded))
+
+
+def test_crops_are_drawn_by_chance() -> None:
+    settings = config.load(None, ["recipe=resnet34-coral"])
+    system = recipes.recipe(settings.recipe)
     face = np.random.default_rng(1).integers(0, 256, (96, 96, 3), np.uint8)
     crops = [system.views(face, settings, np.random.default_rng(seed)) for seed in range(3)]
     assert {crop.shape for crop in crops} == {(1, 120, 120, 3)}

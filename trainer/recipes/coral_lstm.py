@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -141,17 +141,20 @@ class Follower:
     """
 
     def __init__(self, model: keras.Model) -> None:
-        self._extract: Callable[..., Any] = model.get_layer(CNN)
+        self._cnn = model.get_layer(CNN)
         self._recurrent = model.get_layer(RECURRENT)
-        self._features: deque[Any] = deque(maxlen=model.input_shape[1])
+        self._features: deque[NDArray[np.float32]] = deque(maxlen=model.input_shape[1])
 
     def see(self, frame: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
         """Return what the heads say after a further frame (S, S, 3), each (K,).
 
         Until as many frames were seen as the network learnt with, of those there are.
         """
-        self._features.append(self._extract(frame[None].astype(np.float32), training=False))
-        said = self._recurrent(ops.stack(list(self._features), axis=1), training=False)
+        self._features.append(self._cnn.predict_on_batch(frame[None].astype(np.float32)))
+        row = np.stack(list(self._features), axis=1)
+        # Compiled for rows of full length; the few shorter ones at the start are not worth it.
+        full = len(self._features) == self._features.maxlen
+        said = self._recurrent.predict_on_batch(row) if full else self._recurrent(row)
         return {name: np.asarray(output)[0] for name, output in said.items()}
 
 

@@ -9,19 +9,33 @@ import keras
 import numpy as np
 from keras import layers
 from numpy.typing import NDArray
+from pydantic import PositiveInt
 
 from agegender_vision.align import CropGeometry
 from trainer.config import Config
 from trainer.data.augment import view
 from trainer.data.geometry import aligned, centre
+from trainer.errors import InputError
 from trainer.models.heads import Head, head_losses
+from trainer.recipes.options import Options, of
 
-BLOCKS = (3, 4, 6, 3)
-"""Residual blocks of each stage: with two convolutions each, the first and the last, 34."""
 CROP = 120 / 128
 """Share of the face's side that is looked at."""
 FEATURES = "features"
 """Layer whose outputs (N, last of model.channels) the heads are put on."""
+
+
+class ResNetOptions(Options):
+    """How deep the network is.
+
+    Attributes
+    ----------
+    blocks
+        Residual blocks of each stage, of two convolutions each: with the first convolution
+        and the heads 34 layers; (2, 2, 2, 2) makes 18.
+    """
+
+    blocks: tuple[PositiveInt, ...] = (3, 4, 6, 3)
 
 
 class ResNet34:
@@ -38,17 +52,28 @@ class ResNet34:
         "heads": {"age": {"kind": "coral"}, "gender": {"smoothing": 0.0, "weight": 10.0}},
     }
     pretrained = False
+    options = ResNetOptions
 
     def build(self, config: Config, heads: Mapping[str, Head]) -> keras.Model:
-        """Return the network; `model.channels` are the widths of its four stages."""
-        size = config.model.size
+        """Return the network; `model.channels` are the widths of its stages.
+
+        Raises
+        ------
+        InputError
+            There are not as many widths as stages.
+        """
+        size, widths, depths = config.model.size, config.model.channels, of(config, ResNetOptions)
+        if len(widths) != len(depths.blocks):
+            raise InputError(
+                f"model.channels names {len(widths)} widths, options.blocks {len(depths.blocks)} "
+                "stages: give as many of both."
+            )
         image = keras.Input((size, size, 3), name="image")
         x = layers.Rescaling(1 / 255, name="pixels")(image)
-        x = _convolution(x, config.model.channels[0], 7, 2, "stem", relu=True)
+        x = _convolution(x, widths[0], 7, 2, "stem", relu=True)
         x = layers.MaxPooling2D(3, 2, padding="same", name="stem_pool")(x)
-        for stage, (width, blocks) in enumerate(
-            zip(config.model.channels, BLOCKS, strict=True), start=1
-        ):
+        stages = zip(widths, depths.blocks, strict=True)
+        for stage, (width, blocks) in enumerate(stages, start=1):
             for block in range(1, blocks + 1):
                 stride = 2 if block == 1 < stage else 1
                 x = _block(x, width, stride, f"stage{stage}_block{block}")
