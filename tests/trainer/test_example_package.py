@@ -49,28 +49,34 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def agegender(environment: dict[str, str], *arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "trainer", *map(str, arguments)],
+ONE_AFTER_ANOTHER = """
+import json, sys
+from trainer.cli import app
+
+for words in json.load(sys.stdin):
+    app(words, standalone_mode=False)
+"""
+
+
+def agegender(environment: dict[str, str], *commands: tuple[object, ...]) -> None:
+    """Run command lines in one process: each would import TensorFlow for seconds."""
+    done = subprocess.run(
+        [sys.executable, "-c", ONE_AFTER_ANOTHER],
+        input=json.dumps([list(map(str, words)) for words in commands]),
         cwd=ROOT,
         env=environment,
         capture_output=True,
         text=True,
         check=False,
     )
+    assert done.returncode == 0, done.stderr
 
 
 def test_from_its_data_set_to_a_model(
     installed: dict[str, str], photos: Path, tmp_path: Path
 ) -> None:
-    data, run = tmp_path / "data", tmp_path / "run"
-    done = agegender(
-        installed, "data", "prepare", "json-lines", "--source", photos, "--output", data
-    )
-    assert done.returncode == 0, done.stderr
-    assert "labels.jsonl, line 201" in (data / "rejected.csv").read_text()
-
-    (tmp_path / "run.toml").write_text(
+    data, run, settings = tmp_path / "data", tmp_path / "run", tmp_path / "run.toml"
+    settings.write_text(
         'recipe = "momentum"\n'
         f'[data]\nmanifests = ["{data}"]\n'
         "[model]\nchannels = [8, 16]\nneck = 8\nhidden = 16\n"
@@ -78,20 +84,19 @@ def test_from_its_data_set_to_a_model(
         '[heads]\nage = { kind = "none" }\ngender = { kind = "none" }\n'
         'face = { kind = "focal", gamma = 1 }\n'
     )
-    train = ("train", "--from-scratch", "--run", run, "--config", tmp_path / "run.toml")
-    done = agegender(installed, *train)
-    assert done.returncode == 0, done.stderr
+    agegender(
+        installed,
+        ("data", "prepare", "json-lines", "--source", photos, "--output", data),
+        ("train", "--from-scratch", "--run", run, "--config", settings),
+        ("evaluate", run),
+        ("export", run, tmp_path / "model", "--to", "ncnn"),
+    )
+    assert "labels.jsonl, line 201" in (data / "rejected.csv").read_text()
     saved = tomllib.loads((run / CONFIG).read_text())
     assert (saved["model"]["encoder"], saved["model"]["size"]) == ("plain", 48)  # the recipe's
     assert saved["model"]["channels"] == [8, 16]  # the user's, which win
-
-    done = agegender(installed, "evaluate", run)
-    assert done.returncode == 0, done.stderr
     (found,) = json.loads((run / "metrics.json").read_text())["val"].values()
     assert found["figures"]["face_balanced"] > 0.7  # chance is a half
-
-    done = agegender(installed, "export", run, tmp_path / "model", "--to", "ncnn")
-    assert done.returncode == 0, done.stderr
     assert (tmp_path / "model" / "model.ncnn.param").exists()
 
 
