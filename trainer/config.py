@@ -127,6 +127,9 @@ class HeadConfig(BaseModel):
 NO_HEAD = "none"
 """The kind that leaves a head out."""
 
+FOUND = {"classes", "importance"}
+"""Options of heads that, left out, the training faces decide."""
+
 HEADS: dict[str, dict[str, Any]] = {
     "age": {"kind": "distribution"},
     "gender": {"kind": "binary", "positive": "female", "smoothing": 0.05},
@@ -233,12 +236,12 @@ def load(path: Path | None = None, overrides: Sequence[str] = ()) -> Config:
 
 
 def completed(config: Config, saved: Config) -> Config:
-    """Return `config` with the classes that the run `saved` found for heads that name none."""
+    """Return `config` with what the run `saved` found for heads that leave it out."""
     heads = {
         name: saved.heads[name]
         if name in saved.heads
-        and "classes" not in head.options
-        and head.model_dump() == saved.heads[name].model_dump(exclude={"classes"})
+        and not FOUND & head.options.keys()
+        and head.model_dump() == saved.heads[name].model_dump(exclude=FOUND)
         else head
         for name, head in config.heads.items()
     }
@@ -254,7 +257,7 @@ def save(config: Config, path: Path) -> None:
 def difference(saved: Config, given: Config) -> str | None:
     """Return the first setting in which `given` is not what `saved` is; None if none.
 
-    Classes that `saved` has found for heads that name none make no difference.
+    What `saved` has found for heads that leave it to the training faces makes no difference.
     """
     before, now = (
         _flat(config.model_dump(mode="json")) for config in (saved, completed(given, saved))

@@ -19,6 +19,7 @@ CONFIG = "config.toml"
 CHECKPOINT = "checkpoint.keras"
 CALIBRATION = "calibration.json"
 METRICS = "metrics.json"
+BUDGET = "budget.csv"
 PACKAGES = ("agegender", "keras", "numpy", "pillow", "tensorflow-cpu", "tensorflow")
 
 

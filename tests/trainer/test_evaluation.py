@@ -32,8 +32,8 @@ TINY = (
 )
 
 
-def settings(manifest: Path) -> list[str]:
-    return options(manifest, *TINY)
+def settings(manifest: Path, *more: str) -> list[str]:
+    return options(manifest, *TINY, *more)
 
 
 @pytest.fixture(scope="module")
@@ -78,19 +78,58 @@ def test_a_report_without_faces_shows_nobody(run: Path, tmp_path: Path) -> None:
     assert not [name for name in names if "worst" in name or "reconstruction" in name]
 
 
-def test_models_are_compared_on_the_same_faces(run: Path, two_faces: Path, tmp_path: Path) -> None:
-    exported = tmp_path / "exported"
+def test_models_with_other_heads_are_compared_on_the_same_faces(
+    run: Path, two_faces: Path, tmp_path: Path
+) -> None:
+    exported, gender = tmp_path / "exported", tmp_path / "gender"
     agegender("export", run, exported, "--bare")
+    alone = ("heads.age.kind=none", "train.learning_rate=1e-4")
+    agegender("train", "--from-scratch", "--run", gender, *settings(two_faces, *alone))
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- compare -->\nold\n<!-- /compare -->\nafter\n")
     done = agegender(
-        *("compare", run, exported, "--manifest", two_faces),
-        *("--split", "val", "--output", tmp_path / "table"),
+        *("compare", run, exported, gender, "--manifest", two_faces),
+        *("--split", "val", "--output", tmp_path / "table", "--page", page),
     )
     assert "multiply-adds" in done.stdout
     table = pd.read_csv(tmp_path / "table" / "compare.csv")
-    gender = table[table["figure"] == "gender"]
-    assert gender["value"].tolist() == [gender["value"].iloc[0]] * 2
-    assert gender["difference"].tolist()[1] == 0
-    assert (tmp_path / "table" / "compare.md").read_text().startswith("| ")
+    found = table[table["figure"] == "gender"]
+    assert found["value"].tolist()[:2] == [found["value"].iloc[0]] * 2
+    assert found["difference"].tolist()[1] == 0
+
+    values = table.pivot_table("value", "figure", "model", sort=False)
+    ours, bare, small = (values[str(folder)] for folder in (run, exported, gender))
+    assert ours["views"] == 4 * (3 + 2)  # two stages, the stack, and two steps of training
+    assert ours["labelled"] == 2
+    assert ours["cpu_minutes"] > 0
+    assert ours["multiply_adds"] == bare["multiply_adds"] > small["multiply_adds"]
+    assert ours["parameters"] > small["parameters"]
+    assert (values.loc["milliseconds"] > 0).all()
+    assert (values.loc["bytes"] > 1000).all()
+    # A run says what it was trained with; a model that asks no age has no error of ages.
+    assert not np.isfinite(bare.get("views", np.nan))
+    assert not {"mae", "fairface_exact"} & set(small.dropna().index)
+
+    markdown = (tmp_path / "table" / "compare.md").read_text()
+    assert markdown.count("\n") == 2 + 3
+    text = page.read_text()
+    assert markdown in text
+    assert "old" not in text
+    assert text.startswith("before\n")
+    assert text.endswith("after\n")
+    with pytest.raises(InputError, match=r"config\.toml: has no line '<!-- compare -->'"):
+        compare.into_page(run / "config.toml", "")
+
+
+def test_a_table_too_wide_for_the_terminal_is_turned() -> None:
+    seen = faces(age=[30.0, 40.0])
+    found = compare.compare(seen, {"one": says([30, 40])}, {"one": {"parameters": 12345.0}})
+    wide = compare.wide(found)
+    assert compare.view(wide, "", 400).columns[0].header == "data set"
+    turned = compare.view(wide, "", 60)
+    assert [column.header for column in turned.columns] == ["data set", "mine"]
+    assert "12,345" in list(turned.columns[1].cells)
+    assert compare.markdown(wide).startswith("| data set | model | parameters |")
 
 
 def test_a_difference_beyond_chance_is_marked() -> None:
@@ -102,7 +141,10 @@ def test_a_difference_beyond_chance_is_marked() -> None:
     assert mae["difference"].tolist()[1] == 6
     assert 5.5 < mae["difference_low"].tolist()[1] < 6
     wide = compare.wide(found)
-    assert wide["bad"].tolist()[0].endswith("*")
+    assert wide["model"].tolist() == ["good", "bad"]
+    good, bad = wide["age MAE, years"]
+    assert good == "1.00 (1.00 to 1.00)"
+    assert bad.endswith("*")
 
 
 def test_folds_keep_each_subject_together() -> None:

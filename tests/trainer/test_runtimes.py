@@ -17,7 +17,7 @@ from agegender_vision.runtime import ACCELERATORS, runtimes
 from trainer.data import faces
 from trainer.data.geometry import aligned
 from trainer.export.formats import PARITY
-from trainer.models.heads import probabilities
+from trainer.models.reading import probabilities
 from trainer.run import CHECKPOINT
 
 from .conftest import ASTRONAUT, HOPPER, ROOT

@@ -225,3 +225,26 @@ def test_a_model_that_does_not_describe_itself(folder: Path, changes: dict[str, 
 def test_a_model_of_another_kind(folder: Path) -> None:
     with pytest.raises(ArtefactError, match="is a detector, not an estimator"):
         estimator(folder, kind="detector")
+
+
+def ranked(folder: Path, kind: str) -> Estimator:
+    """Older than 10 at 0.9, than 11 at 0.6, than 12 at 0.2."""
+    outputs = METADATA["outputs"] | {"age": {"type": kind, "support": [10, 13]}}
+    weights = WEIGHTS | {
+        "age/kernel": np.zeros((3, 3)),
+        "age/bias": np.log([0.9 / 0.1, 0.6 / 0.4, 0.2 / 0.8]),
+    }
+    metadata = METADATA | {"outputs": outputs}
+    artefact.save(folder, metadata, {"estimator": GRAPH}, weights, half_above=math.inf)
+    return Estimator(artefact.load(folder), runtimes.get("numpy"))
+
+
+def test_ages_by_rank(folder: Path) -> None:
+    (black,) = ranked(folder, "coral").estimate(crops(BLACK))
+    np.testing.assert_allclose(black.ages, [0.1, 0.3, 0.4, 0.2], atol=1e-6)
+    assert black.age == pytest.approx(10 + 0.9 + 0.6 + 0.2, abs=1e-5)
+
+
+def test_ages_of_an_unknown_type_are_refused(folder: Path) -> None:
+    with pytest.raises(ArtefactError, match="ages of the type 'unheard-of' cannot be read"):
+        ranked(folder, "unheard-of")

@@ -10,7 +10,8 @@ import sys
 
 # The help lists the commands in this order.
 # isort: off
-from trainer.cli import data, training, evaluation, export, pictures, home, fleet  # noqa: F401
+from trainer.cli import data, training, evaluation, export, verification  # noqa: F401
+from trainer.cli import pictures, home, fleet  # noqa: F401
 
 # isort: on
 from trainer.cli.app import app, errors

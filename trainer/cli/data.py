@@ -36,8 +36,8 @@ def prepare(
     name: Annotated[
         str,
         typer.Argument(
-            help="adience, afad, csv, fairface, fer2013, fgnet, folder, imdb-wiki, lfw, utkface, "
-            "or a plugin's."
+            help="adience, afad, csv, fairface, fer2013, fgnet, folder, imdb-wiki, lfw, noface, "
+            "utkface, or a plugin's."
         ),
     ],
     source: Annotated[Path, typer.Option(help="Where the downloaded data set is.")],

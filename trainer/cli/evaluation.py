@@ -87,10 +87,14 @@ def compare(
     output: Annotated[
         Path | None, typer.Option(help="Folder for compare.csv, .json and .md.")
     ] = None,
+    page: Annotated[
+        Path | None, typer.Option(help="A Markdown page to put the table into, between its marks.")
+    ] = None,
 ) -> None:
-    """Put several models into one table, with bootstrap intervals and what each costs.
+    """Put several models into one table: errors with bootstrap intervals, costs, training.
 
-    Differences are from the first model, on the same faces.
+    Differences are from the first model, on the same faces. Times are of one thread, the
+    models in turn. In a narrow terminal the models stand side by side.
     """
     from trainer.data import faces
     from trainer.evaluation import compare as comparison
@@ -98,15 +102,18 @@ def compare(
     from trainer.files import atomically
 
     held_out = faces.load(manifest, [split], limit)
-    answers, costs = {}, {}
+    answers = {}
     for folder in model:
         if str(folder) in answers:
             raise InputError(f"{folder}: named twice.")
         answers[str(folder)] = models.load(folder).answer(held_out)
-        costs[str(folder)] = cost.measure(folder)
-    found = comparison.compare(held_out, answers, costs)
+    found = comparison.compare(held_out, answers, cost.table(model))
     wide = comparison.wide(found)
-    Console().print(comparison.view(wide, f"{len(held_out):,} faces of {split}"))
+    console = Console()
+    console.print(comparison.view(wide, f"{len(held_out):,} faces of {split}", console.width))
+    if page:
+        comparison.into_page(page, comparison.markdown(wide))
+        typer.echo(f"{page}: the table")
     if output:
         texts = {
             "compare.csv": found.to_csv(index=False),
@@ -244,3 +251,38 @@ def evaluate_detectors(
             continue
         results[name] = detection.measure(detect, pictures)
     Console().print(detection.table(results, pictures))
+
+
+@app.command("evaluate-wider")
+def evaluate_wider(
+    folder: Annotated[
+        Path, typer.Argument(help="WIDER FACE: WIDER_val, wider_face_split, wider_*_val.mat.")
+    ],
+    detector: Annotated[
+        list[str] | None, typer.Option(help="Detectors to run and to judge. Repeatable.")
+    ] = None,
+    predictions: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folders with text files of other programs to judge. Repeatable."),
+    ] = None,
+    output: Annotated[
+        Path, typer.Option(help="Folder for what the detectors find; goes on where it ended.")
+    ] = Path("runs/wider-face"),
+    min_face: Annotated[int, typer.Option(help="Smallest face looked for, pixels.")] = 10,
+) -> None:
+    """Give face detectors' average precision on WIDER FACE, easy, medium and hard."""
+    from trainer.evaluation import detection, wider
+
+    if not detector and not predictions:
+        raise InputError("Nothing to judge: name a --detector, or a folder of --predictions.")
+    pictures = wider.truth(folder / wider.ANNOTATIONS)
+    faces = wider.counted(folder)
+    results = {}
+    for name in detector or ():
+        found = output / f"{name}-{min_face}".replace(" ", "-")
+        detect = detection.detector(name, min_face)
+        wider.detect_all(detect, pictures, folder / wider.IMAGES, found)
+        results[name] = wider.judge(pictures, faces, found)
+    for other in predictions or ():
+        results[str(other)] = wider.judge(pictures, faces, other)
+    Console().print(wider.table(results))

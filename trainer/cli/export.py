@@ -42,7 +42,7 @@ def export_estimator(
     from trainer.export import formats
     from trainer.export.artefact import ExportError
     from trainer.models import heads
-    from trainer.run import CALIBRATION, CHECKPOINT, CONFIG, METRICS
+    from trainer.run import BUDGET, CALIBRATION, CHECKPOINT, CONFIG, METRICS
 
     names = formats.parse(to)
     settings, network, temperatures = trained(run)
@@ -57,7 +57,8 @@ def export_estimator(
     typer.echo(f"{output}: {', '.join(names)}, and {formats.REPORT}")
     if bare or "artefact" not in names:
         return
-    for path in (run / CONFIG, run / CHECKPOINT, run / CALIBRATION, *run.glob("*.png")):
+    kept = (run / CONFIG, run / CHECKPOINT, run / CALIBRATION)
+    for path in (*kept, *run.glob(BUDGET), *run.glob("*.png")):
         shutil.copyfile(path, output / path.name)
     shutil.copyfile(existing(run / METRICS, "figures, from `agegender evaluate`"), output / METRICS)
     (output / "card.md").write_text(card(output), "utf-8")

@@ -17,7 +17,16 @@ GEOMETRY = CropGeometry(
 """Where the landmarks lie in the faces of our manifests, as fractions of the side."""
 
 
-def aligned(face: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+def centre(share: float) -> CropGeometry:
+    """Return where the landmarks lie in the middle of a face, `share` of its side wide."""
+    points = ((GEOMETRY.points(1) - 0.5) / share + 0.5).round(6).tolist()
+    left_eye, right_eye, nose, mouth_left, mouth_right = ((x, y) for x, y in points)
+    return CropGeometry(left_eye, right_eye, nose, mouth_left, mouth_right)
+
+
+def aligned(
+    face: NDArray[np.uint8], size: int, geometry: CropGeometry = GEOMETRY
+) -> NDArray[np.uint8]:
     """Bring a face that is aligned already to another size, by the engine's own resampling.
 
     Parameters
@@ -26,6 +35,8 @@ def aligned(face: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
         RGB (H, W, 3), cut to :data:`GEOMETRY`.
     size
         Side of the result in pixels.
+    geometry
+        Where the landmarks are to lie in it.
 
     Returns
     -------
@@ -33,4 +44,4 @@ def aligned(face: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
         uint8 (size, size, 3).
     """
     height, width = face.shape[:2]
-    return align(face, GEOMETRY.points(1) * (width, height) - 0.5, GEOMETRY, size)
+    return align(face, GEOMETRY.points(1) * (width, height) - 0.5, geometry, size)

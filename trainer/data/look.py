@@ -21,7 +21,7 @@ from agegender_vision.runtime import runtimes
 from trainer.data import near
 from trainer.data.collection import Face
 from trainer.data.geometry import GEOMETRY
-from trainer.data.sample import Rejected, Sample
+from trainer.data.sample import Rejected, Sample, Square
 from trainer.errors import InputError
 
 ENOUGH = 1024
@@ -75,7 +75,7 @@ class Onlooker:
             if sample.place == "aligned":
                 picture = Image.fromarray(decode(data))
             else:
-                picture = Image.fromarray(self._cut(sample, data))
+                picture = Image.fromarray(self.cut(sample, data))
                 file = io.BytesIO()
                 picture.save(file, "JPEG", quality=95, subsampling=0)
                 data = file.getvalue()
@@ -91,8 +91,19 @@ class Onlooker:
             _write(self.output / name, data)
         return Face(sample, name, digest, near.fingerprint(picture))
 
-    def _cut(self, sample: Sample, data: bytes) -> NDArray[np.uint8]:
+    def cut(self, sample: Sample, data: bytes) -> NDArray[np.uint8]:
+        """Return the labelled face of a picture, aligned: uint8 (side, side, 3).
+
+        Raises
+        ------
+        FrameError
+            The file holds no picture.
+        NoFaceError
+            There is no face in it, or it cannot be told which one is meant.
+        """
         image = decode(data, enough=ENOUGH)
+        if isinstance(sample.place, Square):
+            return _part(image, sample.place, self.side)
         scale = max(image.shape[:2]) / longer_side(data)
         found = self._detect(image)
         face = choose(found, sample, image.shape[:2], scale)
@@ -145,15 +156,24 @@ def choose(
         if others and _area(largest.box) < BY_FAR * _area(others[0].box):
             raise NoFaceError(f"{len(found)} faces found, and the label does not say whose it is")
         return largest
-    if isinstance(sample.place, str):
-        point = shape[1] / 2, shape[0] / 2
-    else:
+    if isinstance(sample.place, tuple):
         left, top, width, height = (scale * edge for edge in sample.place)
         point = left + width / 2, top + height / 2
+    else:
+        point = shape[1] / 2, shape[0] / 2
     face = min(found, key=lambda face: float(np.hypot(*np.subtract(_centre(face.box), point))))
     if any(abs(c - p) > e for c, p, e in zip(_centre(face.box), point, face.box[2:], strict=True)):
         raise NoFaceError("no face found where the labelled one should be")
     return face
+
+
+def _part(image: NDArray[np.uint8], place: Square, side: int) -> NDArray[np.uint8]:
+    height, width = image.shape[:2]
+    length = place.side * min(height, width)
+    left, top = place.across * (width - length), place.down * (height - length)
+    box = (left, top, left + length, top + length)
+    resized = Image.fromarray(image).resize((side, side), Image.Resampling.LANCZOS, box)
+    return np.asarray(resized)
 
 
 def _centre(box: Box) -> tuple[float, float]:
@@ -167,7 +187,9 @@ def _area(box: Box) -> float:
 def _name(sample: Sample) -> str:
     """Return where to write a face: under its own name, which in a zip file is the part there."""
     name = sample.file.rpartition(".zip/")[2]
-    if sample.place != "aligned" and Path(name).suffix.lower() not in {".jpg", ".jpeg"}:
+    if isinstance(place := sample.place, Square):
+        name += f"-{place.across:g}-{place.down:g}-{place.side:g}"
+    if place != "aligned" and Path(name).suffix.lower() not in {".jpg", ".jpeg"}:
         name += ".jpg"
     return f"{IMAGES}/{name}"
 

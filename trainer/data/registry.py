@@ -7,7 +7,17 @@ from pathlib import Path
 from typing import Protocol
 
 from agegender_vision.plugins import PluginError, Registry
-from trainer.data import adience, afad, csv_file, fairface, fer2013, folder, imdb_wiki, utkface
+from trainer.data import (
+    adience,
+    afad,
+    csv_file,
+    fairface,
+    fer2013,
+    folder,
+    imdb_wiki,
+    noface,
+    utkface,
+)
 from trainer.data.pack import Pack
 from trainer.data.sample import Rejected, Sample
 from trainer.errors import InputError
@@ -41,6 +51,7 @@ datasets: Registry[Dataset] = Registry(
         "folder": folder,
         "imdb-wiki": imdb_wiki,
         "lfw": Pack("lfw"),
+        "noface": noface,
         "utkface": utkface,
     },
 )

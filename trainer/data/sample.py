@@ -13,12 +13,30 @@ from typing import Literal
 from agegender_vision.detector import Box
 from trainer.data.manifest import MAX_AGE, SPLITS
 
-Place = Literal["aligned", "centre", "single"] | Box
+
+@dataclass(frozen=True, slots=True)
+class Square:
+    """A part of a picture, taken as it is.
+
+    Attributes
+    ----------
+    across, down
+        How far from left to right and from top to bottom it lies, 0 to 1.
+    side
+        In relation to the picture's shorter side, above 0 up to 1.
+    """
+
+    across: float
+    down: float
+    side: float
+
+
+Place = Literal["aligned", "centre", "single"] | Box | Square
 """Which face of a picture is the labelled one.
 
 ``aligned``: the picture is that face, cut to :data:`trainer.data.geometry.GEOMETRY`;
 ``centre``: the face nearest to the centre; ``single``: the only one, or by far the largest;
-a box (left, top, width, height in pixels): the face nearest to it.
+a box (left, top, width, height in pixels): the face nearest to it. A square holds no face.
 """
 
 GENDERS = {"f": "female", "female": "female", "m": "male", "male": "male"}

@@ -9,7 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
-from trainer.models.heads import Head, probabilities
+from trainer.models.heads import Head
+from trainer.models.reading import probabilities
 
 RANGE = (0.3, 3.0)
 
@@ -39,13 +40,13 @@ def calibrate(
 
 
 def _temperature(head: Head, outputs: NDArray[np.float32], targets: NDArray[np.float32]) -> float:
-    """Fit one head's; its label is a first and, of a distribution, a last place."""
-    known = ~np.isnan(targets[:, 0])
+    """Fit one head's; its label is a first and, of years, a last place."""
+    known = targets[:, 0] >= 0  # neither NaN nor the label of no face
     if not known.any():
         return 1.0
-    first, last = (
-        np.clip(np.round(targets[known][:, [0, -1]]), 0, max(outputs.shape[1], 2) - 1).astype(int).T
-    )
+    places = probabilities(head.description, outputs[:1]).shape[1]
+    ends = np.clip(np.round(targets[known][:, [0, -1]]), 0, places - 1)
+    first, last = ends.astype(int).T
     rows = np.arange(len(first))
 
     def loss(temperature: float) -> float:

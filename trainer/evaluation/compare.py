@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,18 +13,26 @@ from rich.table import Table
 from scipy.stats import bootstrap
 
 from trainer.data.faces import Faces
-from trainer.evaluation.cost import Cost
-from trainer.evaluation.figures import each_dataset, errors, mean, shown, title
+from trainer.errors import InputError
+from trainer.evaluation.cost import COSTS
+from trainer.evaluation.figures import TITLES, each_dataset, errors, mean, shown, title
 from trainer.evaluation.predictions import Predictions
+from trainer.files import atomically
 
 RESAMPLES = 1000
 CONFIDENCE = 0.95
+COLUMNS = [
+    *("model", "dataset", "figure", "value", "low", "high"),
+    *("difference", "difference_low", "difference_high"),
+]
+BEGIN, END = "<!-- compare -->", "<!-- /compare -->"
+"""Between these lines of a page the table stands."""
 
 
 def compare(
     faces: Faces,
     answers: Mapping[str, Predictions],
-    costs: Mapping[str, Cost | None],
+    costs: Mapping[str, Mapping[str, float]],
     seed: int = 1,
 ) -> pd.DataFrame:
     """Return the figures of each model on each data set.
@@ -36,7 +45,7 @@ def compare(
     faces, answers
         What was looked at, and what each model says of it.
     costs
-        By model.
+        By model, see :func:`trainer.evaluation.cost.table`.
     seed
         Of the resampling.
 
@@ -60,58 +69,92 @@ def compare(
                     keys = ("difference", "difference_low", "difference_high")
                     row |= dict(zip(keys, both.values(), strict=True))
                 rows.append(row)
-        if cost := costs.get(model):
-            rows += [
-                {"model": model, "dataset": "", "figure": name, "value": value}
-                for name, value in (
-                    ("parameters", cost.parameters),
-                    ("multiply-adds", cost.multiply_adds),
-                    ("bytes", cost.size),
-                    ("ms per face", cost.milliseconds),
-                )
-            ]
-    return pd.DataFrame(rows)
+        rows += [
+            {"model": model, "dataset": "", "figure": name, "value": value}
+            for name, value in costs.get(model, {}).items()
+        ]
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def wide(found: pd.DataFrame) -> pd.DataFrame:
-    """Return the table of a paper: models side by side, a row for each figure, as text.
+    """Return the table of a paper as text: a row for each data set and model.
 
     Where the difference from the first model is beyond chance, a star follows.
     """
-    cells = {}
+    cells: dict[tuple[str, str], dict[str, str]] = {}
+    datasets = [name for name in found["dataset"].unique() if name]
     for row in found.fillna({"difference_low": 0, "difference_high": 0}).itertuples():
-        name, value = str(row.figure), float(str(row.value))
+        name, model, value = str(row.figure), str(row.model), float(str(row.value))
         if not row.dataset:
-            text = f"{value:.1f}" if name == "ms per face" else f"{value:,.0f}"
-            cells["cost", name, str(row.model)] = text
+            for dataset in datasets:
+                cells.setdefault((dataset, model), {})[COSTS[name]] = _told(name, value)
             continue
         low, high = float(str(row.difference_low)), float(str(row.difference_high))
         star = "*" if low * high > 0 else ""
         span = f"{shown(name, float(str(row.low)))} to {shown(name, float(str(row.high)))}"
-        key = str(row.dataset), title(name), str(row.model)
-        cells[key] = f"{shown(name, value)} ({span}){star}"
-    table = pd.Series(cells).unstack(level=2)  # noqa: PD010  (a series has no pivot_table)
-    order = list(dict.fromkeys(key[:2] for key in cells))
-    models = list(dict.fromkeys(found["model"]))
-    result: pd.DataFrame = table.reindex(order)[models].fillna("-")
+        text = f"{shown(name, value)} ({span.replace(' %', '')}){star}"
+        cells.setdefault((str(row.dataset), model), {})[title(name)] = text
+    columns = [*COSTS.values(), *TITLES.values()]
+    rows = [
+        {"data set": dataset, "model": model} | cells.get((dataset, model), {})
+        for dataset in datasets
+        for model in found["model"].unique()
+    ]
+    table = pd.DataFrame(rows, columns=["data set", "model", *columns])
+    result: pd.DataFrame = table.dropna(axis="columns", how="all").fillna("-")
     return result
 
 
-def view(table: pd.DataFrame, heading: str) -> Table:
-    """Return :func:`wide` for the terminal."""
+def view(table: pd.DataFrame, heading: str, width: int) -> Table:
+    """Return :func:`wide` for a terminal of so many characters.
+
+    Where its rows are wider than that, the models stand side by side.
+    """
+    rows = [list(map(str, table.columns)), *table.to_numpy(str).tolist()]
+    widths = [max(map(len, column)) + 3 for column in zip(*rows, strict=True)]
+    if sum(widths) + 1 > width:
+        rows = [list(column) for column in zip(*rows, strict=True)]
     caption = "95 % confidence intervals; * differs from the first model beyond chance"
-    out = Table("", "", *map(str, table.columns), title=heading, caption=caption)
-    for labels, *cells in table.itertuples():
-        out.add_row(*map(str, labels), *map(str, cells))
+    out = Table(*rows[0], title=heading, caption=caption)
+    for row in rows[1:]:
+        out.add_row(*row)
     return out
 
 
 def markdown(table: pd.DataFrame) -> str:
     """Return :func:`wide` as Markdown."""
-    lines = [["", "", *map(str, table.columns)], ["---"] * (len(table.columns) + 2)]
-    for labels, *cells in table.itertuples():
-        lines.append([*map(str, labels), *map(str, cells)])
+    head = [str(name) for name in table.columns]
+    lines = [head, ["---"] * len(head), *table.to_numpy(str).tolist()]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+def into_page(page: Path, text: str) -> None:
+    """Put a table between the marks of a page, in place of what is there.
+
+    Raises
+    ------
+    InputError
+        The page cannot be read, or has no such marks.
+    """
+    try:
+        before, _, rest = page.read_text("utf-8").partition(BEGIN)
+    except OSError as error:
+        raise InputError(f"{page}: cannot be read ({error.strerror}).") from error
+    _, end, after = rest.partition(END)
+    if not end:
+        raise InputError(f"{page}: has no line {BEGIN!r} with a line {END!r} below it.")
+    made = f"{before}{BEGIN}\n\n{text}\n{END}{after}"
+    atomically(page, lambda partial: partial.write_text(made, "utf-8"))
+
+
+def _told(name: str, value: float) -> str:
+    if name == "milliseconds":
+        return f"{value:.2f}"
+    if name == "cpu_minutes":
+        return f"{value:.1f}"
+    if name in {"bytes", "views"}:
+        return f"{value / 1e3:,.0f}"
+    return f"{value / 1e6:,.2f}" if name == "multiply_adds" else f"{value:,.0f}"
 
 
 def _interval(name: str, samples: tuple[NDArray[np.float64], ...], seed: int) -> dict[str, float]:

@@ -28,8 +28,11 @@ TITLES = {
     "gender_gap": "gender accuracy, best group less worst",
     "fairface_exact": "FairFace band, exact",
     "fairface_one_off": "FairFace band, one-off",
+    "fairface_commonest": "FairFace band of always answering the commonest",
     "adience_exact": "Adience band, exact",
     "adience_one_off": "Adience band, one-off",
+    "adience_commonest": "Adience band of always answering the commonest",
+    "undefined": "taken for no face (Undefined)",
     "median_mae": "age MAE of always answering the median",
     "majority_adience": "Adience band, exact, of always answering the commonest",
     "majority_gender": "gender accuracy of always answering the majority",
@@ -48,6 +51,8 @@ SMALLEST_GROUP = 20
 """Fewest faces of a group whose accuracy says something."""
 MOST_UNKNOWN = 0.1
 """The `unknown` threshold chosen is the highest that refuses at most this share of faces."""
+WORST = 10
+"""Largest error of the cumulative scores, years."""
 LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 
@@ -58,24 +63,29 @@ def errors(faces: Faces, found: Predictions) -> dict[str, NDArray[np.float64]]:
     -------
     dict
         Figure to (N,), NaN where the face has no such label: `mae` |error| in years, `rmse`
-        its square, the others 1 where the answer is right and 0 where it is wrong. A figure
-        is absent where no face has the label, or the model no answer.
+        its square, `undefined` 1 where the model sees no face, the others 1 where the answer
+        is right and 0 where it is wrong or undefined. A figure is absent where no face has
+        the label, or the model no answer.
     """
     out: dict[str, NDArray[np.float64]] = {}
     low, high = faces.ages.T.astype(np.float64)
+    refused = np.zeros(len(faces), np.bool_) if found.undefined is None else found.undefined
     if found.knows_age:
         error = np.where(low == high, found.age - low, np.nan)
         out["mae"], out["rmse"] = np.abs(error), np.square(error)
         out["cs5"] = np.where(np.isnan(error), np.nan, np.abs(error) <= 5)
         for name, bands in BANDS.items():
             true = band_labels(faces, bands)
-            if np.mean(true[~np.isnan(low)] >= 0) >= FITTING:
+            if (known := ~np.isnan(low)).any() and np.mean(true[known] >= 0) >= FITTING:
                 off = np.where(true < 0, np.nan, np.abs(found.bands(bands) - true))
-                out[f"{name}_exact"] = np.where(np.isnan(off), np.nan, off == 0)
-                out[f"{name}_one_off"] = np.where(np.isnan(off), np.nan, off <= 1)
+                for key, most in (("exact", 0), ("one_off", 1)):
+                    right = (off <= most) & ~refused
+                    out[f"{name}_{key}"] = np.where(np.isnan(off), np.nan, right)
     if found.knows_gender:
-        right = (found.p_female >= 0.5) == (faces.female == 1)
+        right = ((found.p_female >= 0.5) == (faces.female == 1)) & ~refused
         out["gender"] = np.where(np.isnan(faces.female), np.nan, right)
+    if found.undefined is not None:
+        out["undefined"] = refused.astype(np.float64)
     return {name: values for name, values in out.items() if not np.isnan(values).all()}
 
 
@@ -114,6 +124,11 @@ def figures(
         out["mae_children"] = float(np.mean(single["mae"][children]))
     if (exact := low == high).any() and "mae" in single:
         out["median_mae"] = float(np.abs(low[exact] - np.median(low[exact])).mean())
+    for name, bands in BANDS.items():
+        if f"{name}_exact" in single:
+            true = band_labels(faces, bands)
+            counts = np.bincount(true[true >= 0])
+            out[f"{name}_commonest"] = float(counts.max() / counts.sum())
     known = ~np.isnan(low)
     if known.any() and found.knows_age:
         held = metrics.mass_within(low[known], high[known], found.ages[known])
@@ -257,6 +272,21 @@ def confusions(
     return out
 
 
+def cumulative_scores(faces: Faces, found: Predictions) -> list[dict[str, float]]:
+    """Return the share of exact ages met within each number of years, 0 to :data:`WORST`.
+
+    The CS curve of Geng et al., TPAMI 2007.
+    """
+    exact = faces.ages[:, 0] == faces.ages[:, 1]
+    if not exact.any() or not found.knows_age:
+        return []
+    age, said = faces.ages[exact, 0], found.age[exact]
+    return [
+        {"years": years, "score": metrics.cumulative_score(age, said, years)}
+        for years in range(WORST + 1)
+    ]
+
+
 def interval_coverage(faces: Faces, found: Predictions) -> list[dict[str, float]]:
     """Return which share of labels central intervals of each nominal share hold."""
     low, high = faces.ages.T.astype(np.float64)
@@ -287,7 +317,7 @@ def missing(faces: Faces, heads: Mapping[str, Head]) -> list[str]:
     """Return what no face shows, a clause for each label or class of a head."""
     out = []
     for name, head in heads.items():
-        if head.description["type"] == "distribution":
+        if "support" in head.description:
             if np.isnan(faces.ages[:, 0]).all():
                 out.append("no face has an age")
             continue
@@ -315,6 +345,7 @@ def describe(
             "by_group": by_group(faces, found).to_dict("records"),
             "unknown": unknown(faces, found),
             "intervals": interval_coverage(faces, found),
+            "cumulative_scores": cumulative_scores(faces, found),
             "confusion": confusions(faces, found, heads),
         }
     )

@@ -101,7 +101,7 @@ def trained(
         raise InputError(
             f"{folder / CHECKPOINT}: cannot be read as a model ({error}); {again}."
         ) from error
-    size, names = network.input_shape[1], list(network.output)
+    size, names = network.input_shape[-2], list(network.output)
     expected = list(head_kinds.of(settings))
     if size != settings.model.size or names != expected:
         raise InputError(
@@ -155,7 +155,9 @@ def _exported(folder: Path) -> Model:
         raise InputError(f"{folder}: its ages are not the years 0 to {YEARS - 1}.")
 
     def answer(faces: Faces) -> Predictions:
-        crops = np.stack([aligned(face, estimator.size) for face in faces.images])
+        crops = np.stack(
+            [aligned(face, estimator.size, estimator.geometry) for face in faces.images]
+        )
         said = [
             one
             for start in range(0, len(crops), BATCH)

@@ -81,6 +81,14 @@ def intervals(ax: Any, coverage: Records) -> None:
     ax.set(title="calibration of age intervals")
 
 
+def cumulative_scores(ax: Any, scores: Records) -> None:
+    """Draw :func:`trainer.evaluation.figures.cumulative_scores`."""
+    ax.plot([r["years"] for r in scores], [100 * r["score"] for r in scores], "o-", color=BLUE)
+    ax.set(xlabel="error of at most so many years", ylabel="faces, %", ylim=(0, 100))
+    ax.set(title="cumulative score")
+    ax.grid(alpha=0.3)
+
+
 def unknown(ax: Any, found: Mapping[str, Any], name: str) -> None:
     """Draw :func:`trainer.evaluation.figures.unknown` of one answer."""
     curve = [point for point in found["curve"] if "right" in point]
@@ -129,6 +137,27 @@ def curves(ax: Any, log: pd.DataFrame, columns: Sequence[str], label: str) -> No
     ax.xaxis.get_major_locator().set_params(integer=True)
     ax.grid(alpha=0.3)
     ax.legend(fontsize="small")
+
+
+def roc(ax: Any, curve: Any) -> None:
+    """Draw a :class:`trainer.evaluation.verification.Roc`, and where its errors are equal."""
+    rate, _ = curve.equal
+    ax.plot([0, 100], [0, 100], color=GREY, lw=0.8, label="by chance")
+    ax.plot(100 * curve.false_accepts, 100 * curve.true_accepts, color=BLUE)
+    ax.plot(100 * rate, 100 * (1 - rate), "o", color=RED, label=f"equal errors, {100 * rate:.1f} %")
+    ax.set(xlabel="strangers accepted, %", ylabel="same person accepted, %", aspect="equal")
+    ax.set(title=f"verification, area {curve.area:.3f}")
+    ax.legend(fontsize="small", loc="lower right")
+
+
+def matches(ax: Any, shares: NDArray[np.float64]) -> None:
+    """Draw a cumulative match characteristic, (G,) shares at the ranks from 1 on."""
+    ranks = np.arange(1, len(shares) + 1)
+    ax.plot(ranks, 100 * ranks / len(shares), color=GREY, lw=0.8, label="by chance")
+    ax.plot(ranks, 100 * shares, color=BLUE)
+    ax.set(xlabel=f"rank among {len(shares)} people", ylabel="found, %", ylim=(0, 100))
+    ax.set(title=f"identification, rank 1: {100 * shares[0]:.1f} %")
+    ax.legend(fontsize="small", loc="lower right")
 
 
 def grid(

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from agegender_vision.census import AgeBands
 from agegender_vision.estimator import Estimate, summarize
+from trainer.models import reading
 from trainer.models.bands import Bands, years
-from trainer.models.heads import Head, probabilities
+from trainer.models.heads import Head
 
 YEARS = 101
 
@@ -33,12 +34,15 @@ class Predictions:
     banded
         Of a model that tells ages in bands: the bands and their probabilities (N, B), which
         `ages` spreads over the years.
+    undefined
+        (N,): where the model says that this is no face; None from one that cannot.
     """
 
     ages: NDArray[np.float64]
     p_female: NDArray[np.float64]
     attributes: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     banded: tuple[AgeBands, NDArray[np.float64]] | None = None
+    undefined: NDArray[np.bool_] | None = None
 
     @classmethod
     def from_outputs(
@@ -57,7 +61,7 @@ class Predictions:
             `NAME_temperature` that softens the head's answers; 1 where absent.
         """
         found = {
-            name: probabilities(
+            name: reading.probabilities(
                 heads[name].description,
                 output,
                 (temperatures or {}).get(f"{name}_temperature", 1.0),
@@ -67,15 +71,18 @@ class Predictions:
         faces = len(next(iter(found.values())))
         unknown = np.full((faces, YEARS), np.nan)
         p_female = found.pop("gender", unknown)[:, 1]
-        if banded := _banded(heads, found, p_female):
-            return cls(years(*banded, YEARS), p_female, found, banded)
-        return cls(found.pop("age", unknown), p_female, found)
+        banded = _banded(heads, found, p_female)
+        ages = years(*banded, YEARS) if banded else found.pop("age", unknown)
+        return cls(ages, p_female, found, banded, _undefined(heads, outputs))
 
     def subset(self, indices: NDArray[np.int64]) -> Predictions:
         """Return the answers for the faces at `indices`, in that order."""
         attributes = {name: answer[indices] for name, answer in self.attributes.items()}
         banded = self.banded and (self.banded[0], self.banded[1][indices])
-        return Predictions(self.ages[indices], self.p_female[indices], attributes, banded)
+        undefined = None if self.undefined is None else self.undefined[indices]
+        return Predictions(
+            self.ages[indices], self.p_female[indices], attributes, banded, undefined
+        )
 
     @property
     def age(self) -> NDArray[np.float64]:
@@ -128,3 +135,15 @@ def _banded(
         return bands, answers[None]
     said = (p_female >= 0.5)[:, None]
     return bands, np.where(said, answers["female"], answers["male"])
+
+
+def _undefined(
+    heads: Mapping[str, Head], outputs: Mapping[str, NDArray[np.float32]]
+) -> NDArray[np.bool_] | None:
+    """Return where any head sees no face, (N,); None if none of them can tell."""
+    said = [
+        reading.undefined(heads[name].description, output)
+        for name, output in outputs.items()
+        if reading.refuses(heads[name].description)
+    ]
+    return np.any(said, axis=0) if said else None

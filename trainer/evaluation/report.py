@@ -187,11 +187,13 @@ def _pictures(
 ) -> Iterator[Picture]:
     exact = faces.ages[:, 0] == faces.ages[:, 1]
     if exact.any() and found.knows_age:
-        figure = plots.figure(10, 4)
-        left, right = figure.subplots(1, 2)
+        figure = plots.figure(14, 4)
+        left, middle, right = figure.subplots(1, 3)
         plots.age_scatter(left, faces.ages[exact, 0], found.age[exact])
-        plots.error_by_decade(right, figures.by_decade(faces, found))
-        yield f"{name}-ages", "Predicted over true age, and the error by decade", figure
+        plots.error_by_decade(middle, figures.by_decade(faces, found))
+        plots.cumulative_scores(right, about["cumulative_scores"])
+        said = "Predicted over true age, the error by decade, and the share within some years"
+        yield f"{name}-ages", said, figure
     if about["by_group"]:
         figure = plots.figure(6, 4)
         plots.figures_by_group(figure.subplots(), pd.DataFrame(about["by_group"]))

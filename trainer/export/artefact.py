@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agegender_vision import artefact
+from agegender_vision.align import CropGeometry
 from agegender_vision.graph import Graph, Node
 from trainer.data.geometry import GEOMETRY
 from trainer.models.heads import Head
@@ -51,13 +52,13 @@ class _Tracer:
         made: dict[str, list[_Tensor]] = {}
         names = [entry[0] for entry in _references(config["input_layers"])]
         made.update({name: [tensor] for name, tensor in zip(names, inputs, strict=True)})
+        operations = {operation.name: operation for operation in model.operations}
         for entry in config["layers"]:
             if entry["name"] in made:
                 continue
-            layer = model.get_layer(entry["name"])
             arguments = _references(entry["inbound_nodes"])
             given = [made[name][index] for name, _, index in arguments]
-            made[entry["name"]] = self.layer(layer, given)
+            made[entry["name"]] = self.layer(operations[entry["name"]], given)
         return [made[name][index] for name, _, index in _references(config["output_layers"])]
 
     def layer(self, layer: Any, given: list[_Tensor]) -> list[_Tensor]:
@@ -89,6 +90,14 @@ class _Tracer:
 
     def _dense(self, layer: Any, x: _Tensor) -> _Tensor:
         return self._kernel("dense", layer, x, 1)
+
+    def _ranks(self, layer: Any, x: _Tensor) -> _Tensor:
+        column, bias = (np.asarray(w, np.float32) for w in layer.get_weights())
+        roles = {"kernel": f"{layer.name}/kernel", "bias": f"{layer.name}/bias"}
+        self.weights[roles["kernel"]] = np.repeat(column, len(bias), axis=1)
+        self.weights[roles["bias"]] = bias
+        self._add_node("dense", layer.name, x, weights=roles)
+        return _Tensor(layer.name)
 
     def _maxpooling2d(self, layer: Any, x: _Tensor) -> _Tensor:
         size, stride = layer.pool_size[0], layer.strides[0]
@@ -201,6 +210,7 @@ def write(
     calibration: Mapping[str, float],
     *,
     mirror: bool = False,
+    geometry: CropGeometry = GEOMETRY,
 ) -> None:
     """Write the artefact, unchecked; see :func:`trainer.export.formats.export`.
 
@@ -219,6 +229,8 @@ def write(
         Temperatures, see :mod:`trainer.evaluation.calibration`.
     mirror
         Whether the engine shows the model each face and its mirror image.
+    geometry
+        Where the landmarks lie in what the model looks at.
 
     Raises
     ------
@@ -235,7 +247,7 @@ def write(
         **description,
         "kind": "estimator",
         "input": {"size": model.input_shape[1], "colour": "RGB", "mirror": mirror, **pixels},
-        "crop": asdict(GEOMETRY),
+        "crop": asdict(geometry),
         "outputs": {name: dict(head.description) for name, head in heads.items()},
         "calibration": dict(calibration),
     }

@@ -104,6 +104,7 @@ class Artefact:
             model.heads,
             model.temperatures,
             mirror=model.settings.model.mirror,
+            geometry=recipes.geometry(model.settings),
         )
 
     def network(self, folder: Path) -> Network:
@@ -146,8 +147,13 @@ class Litert:
 
     def network(self, folder: Path) -> Network:
         """Run it with LiteRT."""
+        return self.runner(model_path=str(folder / self._name))
+
+    @staticmethod
+    def runner(**model: Any) -> Network:
+        """Run a model that is given as the interpreter of LiteRT takes it."""
         library = import_module("ai_edge_litert.interpreter")
-        interpreter = library.Interpreter(str(folder / self._name), num_threads=1)
+        interpreter = library.Interpreter(**model, num_threads=1)
         run = interpreter.get_signature_runner()
         (given,) = run.get_input_details()
         return lambda view: run(**{given: view})

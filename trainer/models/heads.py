@@ -12,13 +12,16 @@ import numpy as np
 import pandas as pd
 from keras import layers
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from agegender_vision.plugins import PluginError, Registry
 from trainer.config import NO_HEAD, Config, HeadConfig
 from trainer.data.augment import Fraction
 from trainer.errors import InputError
 from trainer.models import bands, losses
+from trainer.models.coral import Coral
+from trainer.models.kind import Kind
+from trainer.models.one_step import OneStepAge, OneStepGender
 
 WORDS = {"yes": 1.0, "true": 1.0, "1": 1.0, "no": 0.0, "false": 0.0, "0": 0.0}
 """What a column of yes and no may hold, in any case."""
@@ -31,8 +34,10 @@ class Head(Protocol):
     ----------
     description
         How the outputs are read, as `model.json` says it to every runtime: `type`
-        "distribution" (logits over the years `support`, first and last), "logit" (of the
-        class `positive`) or "classes" (logits over `labels`).
+        "distribution" (logits over the years `support`, first and last), "coral" (logits of
+        being older than each year of `support` but the last), "logit" (of the class
+        `positive`), "classes" (logits over `labels`), or another of
+        :mod:`trainer.models.reading`. Those with a `support` are about years.
     """
 
     @property
@@ -49,21 +54,14 @@ class Head(Protocol):
         """Return the loss of each face, (N,): zero where the label is unknown."""
 
 
-class _Kind(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: str
-    """The head's: of its output and, where nothing else is said, of its column."""
-
-
-class Distribution(_Kind):
+class Distribution(Kind):
     """Age as a distribution over years; learns from exact ages and from bands.
 
     See :func:`trainer.models.losses.age_likelihood` for the options.
     """
 
     years: int = Field(default=101, gt=1)
-    sigma: float = Field(default=2.0, gt=0)
+    sigma: float = Field(default=2.0, ge=0)
     distance: float = Field(default=0.05, ge=0)
     smoothness: float = Field(default=0.01, ge=0)
 
@@ -91,7 +89,7 @@ class Distribution(_Kind):
         )
 
 
-class Binary(_Kind):
+class Binary(Kind):
     """One of two: a column of yes and no, or of `positive` and one other word.
 
     Attributes
@@ -146,7 +144,7 @@ class Binary(_Kind):
         return losses.binary(targets, outputs, smoothing=self.smoothing)
 
 
-class Categorical(_Kind):
+class Categorical(Kind):
     """One class of several.
 
     Attributes
@@ -197,7 +195,10 @@ heads: Registry[Callable[..., Head]] = Registry(
         "bands": bands.Bands,
         "binary": Binary,
         "categorical": Categorical,
+        "coral": Coral,
         "distribution": Distribution,
+        "one-step-age": OneStepAge,
+        "one-step-gender": OneStepGender,
     },
 )
 """Kinds of heads, called with `name` and the options of the configuration. Other packages
@@ -243,7 +244,7 @@ def of(config: Config) -> dict[str, Head]:
 
 
 def resolve(config: Config, table: pd.DataFrame) -> Config:
-    """Name the classes of heads that leave them to the training faces.
+    """Write down what heads leave to the training faces: classes, importance of ranks.
 
     Parameters
     ----------
@@ -255,7 +256,7 @@ def resolve(config: Config, table: pd.DataFrame) -> Config:
     Returns
     -------
     Config
-        With `classes` wherever the kind of head has them.
+        With `classes`, or `importance`, wherever the kind of head has them.
 
     Raises
     ------
@@ -277,41 +278,16 @@ def resolve(config: Config, table: pd.DataFrame) -> Config:
                     "is nothing to tell apart. Add faces of other classes, or leave the head out."
                 )
             resolved[name] = settings.model_copy(update={"classes": classes})
-        if np.isnan(_head(name, resolved[name]).targets(table)).all():
+        head = _head(name, resolved[name])
+        if np.isnan(head.targets(table)).all():
             raise InputError(
                 f"heads.{name}: no training face has a label for it. The columns are "
                 f"{', '.join(map(str, table))}. Name another with heads.{name}.column, or "
                 f'leave the head out: heads.{name}.kind="{NO_HEAD}".'
             )
+        if isinstance(head, Coral):
+            resolved[name] = resolved[name].model_copy(update=head.found(table))
     return config.model_copy(update={"heads": resolved})
-
-
-def probabilities(
-    description: Mapping[str, Any], outputs: NDArray[np.float32], temperature: float = 1.0
-) -> NDArray[np.float64]:
-    """Return what a head's outputs say, as probabilities.
-
-    Parameters
-    ----------
-    description
-        The head's.
-    outputs
-        (N, K).
-    temperature
-        What the logits are divided by (Guo et al., ICML 2017).
-
-    Returns
-    -------
-    numpy.ndarray
-        (N, K) over years or classes; of a logit (N, 2): the negative class, the positive.
-        Rows sum to 1.
-    """
-    scaled = outputs.astype(np.float64) / temperature
-    if description["type"] == "logit":
-        scaled = np.concatenate([np.zeros_like(scaled), scaled], axis=1)
-    weights = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-    shares: NDArray[np.float64] = weights / weights.sum(axis=1, keepdims=True)
-    return shares
 
 
 def labels(table: pd.DataFrame, column: str) -> pd.Series:

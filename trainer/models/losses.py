@@ -27,7 +27,8 @@ def age_likelihood(
     logits
         (N, A), for the ages 0 to A - 1.
     sigma
-        Standard deviation of the softened exact label, years.
+        Standard deviation of the softened exact label, years; 0 leaves it as it is, one
+        class among the years, as DEX does.
     distance
         Weight of one year of distance.
     smoothness
@@ -48,7 +49,10 @@ def age_likelihood(
     ages = ops.expand_dims(ops.arange(years, dtype=logits.dtype), 0)
     log_p = ops.log_softmax(logits, axis=-1)
 
-    soft = ops.softmax(-0.5 * ops.square((ages - low) / sigma), axis=-1)
+    if sigma:
+        soft = ops.softmax(-0.5 * ops.square((ages - low) / sigma), axis=-1)
+    else:
+        soft = ops.one_hot(ops.cast(ops.round(low[:, 0]), "int32"), years, dtype=log_p.dtype)
     exact = -ops.sum(soft * log_p, axis=-1)
     inside = ops.logical_and(ages >= low - 0.5, ages <= high + 0.5)
     within = -ops.logsumexp(ops.where(inside, log_p, ops.full_like(log_p, -1e9)), axis=-1)

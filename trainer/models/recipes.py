@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -9,15 +10,23 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from agegender_vision.align import CropGeometry
 from agegender_vision.plugins import PluginError, Registry
 from trainer.config import Config
 from trainer.data.augment import view
 from trainer.data.faces import Faces
-from trainer.data.geometry import aligned
+from trainer.data.geometry import GEOMETRY, aligned
 from trainer.errors import InputError
 from trainer.models import estimator
 from trainer.models.heads import Head, head_losses
-from trainer.recipes import levi_hassner, mini_xception, mobilenetv2
+from trainer.recipes import (
+    coral_lstm,
+    levi_hassner,
+    mini_xception,
+    mobilenetv2,
+    one_step,
+    resnet34,
+)
 
 
 class Recipe(Protocol):
@@ -30,6 +39,11 @@ class Recipe(Protocol):
         general defaults; the user's own win.
     pretrained
         Whether the model has a layer `encoder` that `agegender pretrain` teaches first.
+
+    Notes
+    -----
+    It may also have `options`, its own settings (:mod:`trainer.recipes.options`), and a method
+    `geometry`, if it does not look at the whole face (:func:`geometry`).
     """
 
     defaults: Mapping[str, Any]
@@ -101,14 +115,31 @@ class Sdae:
         return np.stack([plain, plain[:, ::-1]] if config.model.mirror else [plain])
 
 
+class Dex(Sdae):
+    """DEX (Rothe, Timofte and Van Gool, IJCV 2018) on our encoder.
+
+    101 years as 101 classes; the mean of the softmax is the age. It is `sdae` without what
+    that adds: soft labels, the distance of the mean, the smoothness of a band.
+    """
+
+    defaults: Mapping[str, Any] = {
+        "heads": {"age": {"kind": "distribution", "sigma": 0, "distance": 0, "smoothness": 0}}
+    }
+
+
 recipes: Registry[Recipe] = Registry(
     "recipe",
     {
+        "coral-lstm": coral_lstm.RECIPE,
+        "dex": Dex(),
+        "fcn-2hot": one_step.TWO_HOT,
+        "fcn-tuple": one_step.TUPLE,
         "levi-hassner": levi_hassner.RECIPE,
         "levi-hassner-chained": levi_hassner.CHAINED,
         "mini-xception": mini_xception.RECIPE,
         "mini-xception-emotion": mini_xception.FOR_EMOTION,
         "mobilenetv2": mobilenetv2.RECIPE,
+        "resnet34-coral": resnet34.RECIPE,
         "sdae": Sdae(),
     },
 )
@@ -123,6 +154,13 @@ def recipe(name: str) -> Recipe:
         raise InputError(str(error)) from error
 
 
+def geometry(config: Config) -> CropGeometry:
+    """Return where the landmarks lie in what the recipe looks at; the whole face, as a rule."""
+    system = recipe(config.recipe)
+    found: CropGeometry = system.geometry() if hasattr(system, "geometry") else GEOMETRY
+    return found
+
+
 def outputs(
     model: keras.Model, faces: Faces, config: Config, *, chunk: int = 256
 ) -> dict[str, NDArray[np.float32]]:
@@ -133,7 +171,7 @@ def outputs(
     model, faces, config
         The model, what it looks at, and the configuration it was trained with.
     chunk
-        Faces at a time.
+        Pictures at a time, if it is not one face's views that are more.
 
     Returns
     -------
@@ -142,8 +180,10 @@ def outputs(
     """
     system = recipe(config.recipe)
     parts: dict[str, list[NDArray[np.float32]]] = {}
-    for start in range(0, len(faces), chunk):
-        shown = [system.views(face, config) for face in faces.images[start : start + chunk]]
+    pictures = system.views(faces.images[0], config).shape[:-3]  # of a face, or of its frames
+    step = max(1, chunk // math.prod(pictures))
+    for start in range(0, len(faces), step):
+        shown = [system.views(face, config) for face in faces.images[start : start + step]]
         answers: dict[str, NDArray[np.float32]] = model.predict_on_batch(
             np.concatenate(shown).astype(np.float32)
         )

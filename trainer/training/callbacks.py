@@ -65,6 +65,38 @@ class Log(keras.callbacks.Callback):  # type: ignore[misc]
         atomically(self.path, lambda partial: row.to_csv(partial, index=False))
 
 
+class Budget(keras.callbacks.Callback):  # type: ignore[misc]
+    """What each epoch took: views of faces, and seconds of this process on all cores.
+
+    Parameters
+    ----------
+    path
+        The run's CSV for it, to which each part of the training adds its rows.
+    part
+        Such as "train".
+    views
+        Views in an epoch.
+    """
+
+    def __init__(self, path: Path, part: str, views: int) -> None:
+        super().__init__()
+        self.path, self.part, self.views = path, part, views
+        self.since = time.process_time()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Write the epoch's row, in place of one from before a resume."""
+        del logs
+        now = time.process_time()
+        about = {"part": self.part, "epoch": epoch + 1, "views": self.views}
+        row = pd.DataFrame([about | {"cpu_s": round(now - self.since, 2)}])
+        self.since = now
+        if self.path.exists():
+            before = pd.read_csv(self.path)
+            again = (before["part"] == self.part) & (before["epoch"] > epoch)
+            row = pd.concat([before[~again], row])
+        atomically(self.path, lambda partial: row.to_csv(partial, index=False))
+
+
 class TensorBoard(keras.callbacks.Callback):  # type: ignore[misc]
     """The figures of every epoch as TensorBoard reads them, without TensorFlow.
 

@@ -12,10 +12,11 @@ from trainer.data.faces import Faces
 from trainer.files import atomically
 from trainer.models import heads as head_kinds
 from trainer.models.recipes import recipe
-from trainer.run import CHECKPOINT
+from trainer.run import BUDGET, CHECKPOINT
 from trainer.training.callbacks import (
     Average,
     Bar,
+    Budget,
     EarlyStopping,
     Finite,
     Log,
@@ -89,7 +90,9 @@ def train(
             if held_out is not None:
                 every = 1 if stopping else 5
                 callbacks.append(Validate(finished, held_out, config, heads, every))
-            callbacks += [bar, Log(log), TensorBoard(run / "tensorboard" / "train")]
+            views = settings.steps * settings.batch_size
+            callbacks += [bar, Budget(run / BUDGET, "train", views), Log(log)]
+            callbacks.append(TensorBoard(run / "tensorboard" / "train"))
             callbacks += [stopping, checkpoint] if stopping else [checkpoint]
         batches = FaceBatches(
             faces,

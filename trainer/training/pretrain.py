@@ -13,7 +13,8 @@ from trainer.data.batches import FaceBatches
 from trainer.data.faces import Faces
 from trainer.files import atomically
 from trainer.models import autoencoder, encoders
-from trainer.training.callbacks import Bar, Finite, Log, TensorBoard
+from trainer.run import BUDGET
+from trainer.training.callbacks import Bar, Budget, Finite, Log, TensorBoard
 from trainer.training.checkpoint import Checkpoint, Reseed
 from trainer.training.cluster import Cluster
 
@@ -132,5 +133,7 @@ def _fit(
         if cluster.chief:
             log = Log(run / "pretrain" / f"{name}.csv")
             curves = TensorBoard(run / "tensorboard" / f"pretrain-{name}")
-            callbacks += [Finite(), log, curves, checkpoint]
+            views = settings.steps * settings.batch_size
+            callbacks += [Finite(), Budget(run / BUDGET, f"pretrain {name}", views), log, curves]
+            callbacks.append(checkpoint)
         cluster.fit(model, batches, epochs=epochs, done=done, callbacks=callbacks)

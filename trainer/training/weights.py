@@ -92,10 +92,10 @@ def _class_weights(
 def _classes(name: str, head: Head, table: pd.DataFrame) -> pd.Series:
     """Return each face's class as a word, NaN where it is unknown; of ages the decade."""
     about = head.description
-    if about["type"] == "distribution":
+    if "support" in about:
         decade = (table["age_low"] + table["age_high"]) // 20 * 10
         return decade.map(lambda age: f"{age:.0f}-{age + 9:.0f}", na_action="ignore")
-    if about["type"] == "classes":
+    if "labels" in about:
         return pd.Series(head.targets(table)[:, 0]).map(dict(enumerate(about["labels"])))
     return labels(table, str(getattr(head, "column", None) or name))
 

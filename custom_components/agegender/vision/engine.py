@@ -17,6 +17,7 @@ from .estimator import Estimate, Estimator
 from .haar import Haar
 from .mtcnn import Mtcnn
 from .plugins import Registry
+from .retinaface import RetinaFace
 from .runtime import Runtime
 from .runtime.choice import AUTO, Choice, choose
 from .yunet import YuNet
@@ -30,7 +31,7 @@ class DetectorFactory(Protocol):
 
 
 detectors: Registry[DetectorFactory] = Registry(
-    "detector", {"mtcnn": Mtcnn, "haar": Haar, "yunet": YuNet}
+    "detector", {"mtcnn": Mtcnn, "haar": Haar, "retinaface": RetinaFace, "yunet": YuNet}
 )
 
 BUNDLED_MODEL = Path(__file__).parent / "model" / "estimator"

@@ -116,7 +116,12 @@ class Estimator:
         self._scale = np.float32(data["input"]["scale"])
         self._offset = np.float32(data["input"]["offset"])
         self._mirror = bool(data["input"].get("mirror", False))
-        first, last = data["outputs"]["age"]["support"]
+        age = data["outputs"]["age"]
+        kind = age.get("type", "distribution")
+        if kind not in _AGES:
+            raise ValueError(f"ages of the type {kind!r} cannot be read here")
+        self._read_ages = _AGES[kind]
+        first, last = age["support"]
         calibration = data.get("calibration", {})
         self._years = int(last) - int(first) + 1
         self._first_year = int(first) + float(calibration.get("age_shift", 0.0))
@@ -173,12 +178,11 @@ class Estimator:
             output.reshape(-1, len(crops), output.shape[-1]).mean(axis=0)
             for output in self._network(views * self._scale + self._offset)
         ]
-        logits = outputs[self._age_output] / self._age_temperature
-        if logits.shape != (len(crops), self._years):
+        ages = self._read_ages(outputs[self._age_output] / self._age_temperature)
+        if ages.shape != (len(crops), self._years):
             raise ValueError(
-                f"the age output has shape {logits.shape}, its support has {self._years} years"
+                f"the age output says {ages.shape[1]} years, its support has {self._years}"
             )
-        ages = _softmax(logits)
         gender = outputs[self._gender_output].reshape(len(crops))
         p_female = _sigmoid(self._sign * gender / self._gender_temperature)
         estimates = [
@@ -225,3 +229,18 @@ def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
 def _sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     """Without overflow."""
     return np.float32(0.5) * (1 + np.tanh(logits / 2))
+
+
+def _ranks(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(N, A - 1) logits of being older than each year to the probabilities of A years.
+
+    Cao, Mirjalili and Raschka, "Rank consistent ordinal regression for neural networks with
+    application to age estimation", Pattern Recognition Letters 140, 2020.
+    """
+    older = np.pad(_sigmoid(logits), ((0, 0), (1, 0)), constant_values=1.0)
+    shares: NDArray[np.float32] = np.maximum(-np.diff(older, append=0.0), 0).astype(np.float32)
+    return shares
+
+
+_AGES = {"distribution": _softmax, "coral": _ranks}
+"""How the ages of a model are read, by the type in its description."""

@@ -1,0 +1,72 @@
+"""What models cost, counted by hand."""
+
+import time
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from trainer.evaluation.cost import Cost, milliseconds, network_multiply_adds
+
+
+def network(shape: tuple[int, ...], *stack: layers.Layer) -> keras.Model:
+    return keras.Sequential([keras.Input(shape), *stack])
+
+
+@pytest.mark.parametrize(
+    ("shape", "layer", "multiplications"),
+    [
+        ((8, 8, 3), layers.Conv2D(4, 3, strides=2, padding="same"), 3 * 3 * 3 * 4 * 4 * 4),
+        ((8, 8, 6), layers.Conv2D(4, 3, groups=2), 3 * 3 * 3 * 4 * 6 * 6),
+        ((8, 8, 3), layers.DepthwiseConv2D(3, depth_multiplier=2), 3 * 3 * 3 * 2 * 6 * 6),
+        ((8, 8, 3), layers.SeparableConv2D(5, 3), (3 * 3 * 3 + 3 * 5) * 6 * 6),
+        ((4, 4, 3), layers.Conv2DTranspose(2, 4, strides=2), 4 * 4 * 3 * 2 * 4 * 4),
+        ((10,), layers.Dense(7), 70),
+        ((4, 4, 10), layers.Dense(7), 70 * 16),
+        ((20, 6), layers.LSTM(5), 20 * (6 * 4 * 5 + 5 * 4 * 5)),
+        ((20, 6), layers.Bidirectional(layers.GRU(5)), 2 * 20 * (6 * 3 * 5 + 5 * 3 * 5)),
+        ((20, 6), layers.TimeDistributed(layers.Dense(5)), 20 * 6 * 5),
+        ((8, 8, 3), layers.BatchNormalization(), 0),
+        ((8, 8, 3), layers.MaxPooling2D(), 0),
+    ],
+    ids=lambda value: value.name if isinstance(value, layers.Layer) else "",
+)
+def test_multiply_adds_of_a_layer(
+    shape: tuple[int, ...], layer: layers.Layer, multiplications: int
+) -> None:
+    model, two = network(shape, layer), np.zeros((2, *shape), np.float32)
+    assert network_multiply_adds(model, two) == 2 * multiplications
+    assert network_multiply_adds(model, two[:1]) == multiplications  # and leaves no trace
+
+
+def test_networks_inside_a_network_count_each_time_they_look() -> None:
+    inner = network((8, 8, 3), layers.Conv2D(4, 8), layers.Flatten())
+    look = 8 * 8 * 3 * 4
+    once = network((8, 8, 3), inner, layers.Dense(2))
+    assert network_multiply_adds(once, np.zeros((1, 8, 8, 3), np.float32)) == look + 4 * 2
+    five = np.zeros((1, 5, 8, 8, 3), np.float32)
+    frames = network((5, 8, 8, 3), layers.TimeDistributed(inner), layers.LSTM(3))
+    steps = 5 * (4 * 12 + 3 * 12)
+    assert network_multiply_adds(frames, five) == 5 * look + steps
+    rows = keras.Input((5, 8, 8, 3))
+    features = inner(keras.ops.reshape(rows, (-1, 8, 8, 3)))
+    answer = layers.LSTM(3)(keras.ops.reshape(features, (-1, 5, 4)))
+    assert network_multiply_adds(keras.Model(rows, answer), five) == 5 * look + steps
+
+
+def test_models_are_timed_in_turn_and_the_first_round_does_not_count() -> None:
+    asked = []
+
+    def model(name: str, seconds: float) -> Cost:
+        def look() -> None:
+            time.sleep(seconds if name in asked else 0.2)
+            asked.append(name)
+
+        return Cost(0, 0, 0, look)
+
+    found = milliseconds({"slow": model("slow", 0.02), "fast": model("fast", 0.0)}, rounds=3)
+    assert asked == ["slow", "fast"] * 4
+    assert found["slow"] >= 20
+    assert found["fast"] < found["slow"]
+    assert np.isfinite(list(found.values())).all()

@@ -1,0 +1,14 @@
+"""What our kinds of heads have in common."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Kind(BaseModel):
+    """A head's name and, in each kind, its options; an unknown one is refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    """The head's: of its output and, where nothing else is said, of its column."""
