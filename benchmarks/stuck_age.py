@@ -1,4 +1,4 @@
-"""Why a fine-tuned MobileNetV2 seems stuck at the share of the commonest age band.
+"""A MobileNetV2 stuck at the share of the commonest age band: is it its normalisation?
 
     .venv/trainer/bin/python benchmarks/stuck_age.py data/utkface
 
