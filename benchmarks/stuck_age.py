@@ -1,4 +1,4 @@
-"""A MobileNetV2 stuck at the share of the commonest age band: is it its normalisation?
+"""Whether its normalisation is why a MobileNetV2 is stuck at the commonest age band.
 
     .venv/trainer/bin/python benchmarks/stuck_age.py data/utkface
 
