@@ -1,4 +1,4 @@
-"""Why a fine-tuned MobileNetV2 seems stuck at the share of the commonest age band.
+"""Whether its normalisation is why a MobileNetV2 is stuck at the commonest age band.
 
     .venv/trainer/bin/python benchmarks/stuck_age.py data/utkface
 
@@ -36,6 +36,7 @@ def main() -> None:
     parser.add_argument("manifest", type=Path, help="such as data/utkface")
     parser.add_argument("--steps", type=int, default=300, help="of 32 faces")
     parser.add_argument("--size", type=int, default=48, help="of the faces, pixels")
+    parser.add_argument("--limit", type=int, help="take at most so many faces")
     asked = parser.parse_args()
     settings = config.load(
         None,
@@ -50,8 +51,8 @@ def main() -> None:
             "train.learning_rate=0.003",
         ],
     )
-    seen = faces.load([asked.manifest], ["train"])
-    held_out = faces.load([asked.manifest], ["val"])
+    seen = faces.load([asked.manifest], ["train"], asked.limit)
+    held_out = faces.load([asked.manifest], ["val"], asked.limit)
     head = heads.of(settings)["age"]
     recipe = MobileNetV2(momentum=KERAS_MOMENTUM)
     keras.utils.set_random_seed(settings.seed)

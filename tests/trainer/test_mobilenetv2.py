@@ -1,6 +1,8 @@
 """The MobileNetV2 recipe: its two phases, its weights, and that it learns."""
 
 import math
+from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -8,10 +10,15 @@ import pytest
 from PIL import Image
 
 from trainer import config
+from trainer.data import faces
 from trainer.data.augment import Augmentation, view
-from trainer.models import heads
+from trainer.errors import InputError
+from trainer.evaluation import figures
+from trainer.evaluation.predictions import Predictions
+from trainer.models import heads, recipes
 from trainer.recipes.mobilenetv2 import RECIPE
-from trainer.training.phases import phases
+from trainer.training import finetune
+from trainer.training.phases import enter, phases
 
 SMALL = (
     "recipe=mobilenetv2",
@@ -29,7 +36,7 @@ def test_the_published_network_for_each_question() -> None:
     # 3,538,984 published weights less those of the 1000 classes.
     base = 3_538_984 - (1280 + 1) * 1000
     top = (1280 + 1) * 128
-    assert network.count_params() - 2 * 7 == 2 * (base + top) + (128 + 1) * (8 + 1)
+    assert network.count_params() == 2 * (base + top) + (128 + 1) * (8 + 1)
     assert network.get_layer("encoder_age").output.shape == (None, 3, 3, 1280)
 
 
@@ -55,12 +62,15 @@ def test_the_loss_of_a_first_step_by_hand() -> None:
     assert np.ravel(loss)[0] == pytest.approx(expected, rel=1e-4)
 
 
-def test_phases() -> None:
-    settings = config.load(None, [*SMALL, "train.epochs=5", "train.frozen_epochs=2"])
-    both = [(phase.first, phase.last, phase.frozen) for phase in phases(settings, pretrained=True)]
-    assert both == [(0, 2, True), (2, 5, False)]
-    (only,) = phases(settings, pretrained=False)
-    assert (only.first, only.last, only.frozen) == (0, 5, False)
+def test_after_the_frozen_phase_the_rate_is_a_tenth() -> None:
+    settings = config.load(None, [*ONE, "train.learning_rate=0.01"])
+    asked = heads.of(settings)
+    network = RECIPE.build(settings, asked)
+    rates = []
+    for phase in phases(settings, pretrained=True):
+        enter(phase, network, RECIPE, settings, asked)
+        rates.append(float(network.optimizer.learning_rate))
+    assert rates == pytest.approx([0.01, 0.001])
 
 
 def test_a_sheared_view_tilts_upright_lines() -> None:
@@ -72,3 +82,61 @@ def test_a_sheared_view_tilts_upright_lines() -> None:
     assert abs(top - bottom) > 4
     plain = view(picture, 64, Augmentation(), np.random.default_rng(1))
     np.testing.assert_array_equal(plain, np.asarray(Image.fromarray(picture)))
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of weights as Keras publishes them."""
+    network = keras.applications.MobileNetV2(
+        (32, 32, 3), alpha=0.35, include_top=False, weights=None
+    )
+    path = tmp_path_factory.mktemp("weights") / "mobilenet_v2.weights.h5"
+    network.save_weights(path)
+    return path
+
+
+def base(*words: str) -> Any:
+    settings = config.load(None, [*ONE, *words])
+    return RECIPE.build(settings, heads.of(settings)).get_layer("encoder_gender").get_weights()
+
+
+def test_a_base_starts_from_a_file_or_from_another_run(weights: Path, tmp_path: Path) -> None:
+    given = base(f'options.weights="{weights}"')
+    settings = config.load(None, [*ONE, f'options.weights="{weights}"'])
+    RECIPE.build(settings, heads.of(settings)).save(tmp_path / "checkpoint.keras")
+    again = base(f'options.weights="{tmp_path / "checkpoint.keras"}"')
+    for ours, theirs in zip(given, again, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_weights_of_another_network_are_refused(weights: Path) -> None:
+    message = r"not the weights of a MobileNetV2 .* options.alpha = 0.5"
+    with pytest.raises(InputError, match=message):
+        base(f'options.weights="{weights}"', "options.alpha=0.5")
+
+
+def test_imagenet_without_weights_to_download_says_what_to_do() -> None:
+    # For no such width: refused before anything is fetched.
+    with pytest.raises(InputError, match=r"cannot be had .* leave options.weights away"):
+        base("options.weights=imagenet", "options.alpha=0.4")
+
+
+@pytest.mark.data
+def test_it_learns_the_gender_of_real_faces(few_faces: Path, tmp_path: Path) -> None:
+    settings = config.load(
+        None,
+        [
+            *ONE,
+            "model.hidden=64",
+            "model.mirror=false",
+            "train.epochs=1",
+            "train.steps=40",
+            "train.batch_size=64",
+            "train.augmentation={}",
+        ],
+    )
+    seen = faces.load([few_faces], ["train"], 64)
+    trained = keras.saving.load_model(finetune.train(settings, seen, None, tmp_path, None))
+    answers = recipes.outputs(trained, seen, settings)
+    found = figures.figures(seen, Predictions.from_outputs(heads.of(settings), answers))
+    assert found["gender"] > found["majority_gender"] + 0.1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -54,7 +55,7 @@ def evaluate(
     from trainer.run import METRICS
 
     opened = models.load(model, set_ or [])
-    held_out = _held_out(model, split, manifest)
+    held_out = _held_out(model, split, manifest, set_ or [])
     found = opened.answer(held_out)
     parts = list(figures.each_dataset(held_out, found))
     result = {name: figures.describe(part, said, opened.heads) for name, part, said in parts}
@@ -243,7 +244,9 @@ def _probed(
             )
 
 
-def _held_out(model: Path, split: str, manifest: list[Path] | None) -> Faces:
+def _held_out(
+    model: Path, split: str, manifest: list[Path] | None, overrides: Sequence[str] = ()
+) -> Faces:
     from trainer import config
     from trainer.data import faces
     from trainer.run import CONFIG
@@ -252,7 +255,7 @@ def _held_out(model: Path, split: str, manifest: list[Path] | None) -> Faces:
         if not manifest:
             raise InputError(f"{model}: was trained elsewhere. Say whose faces: --manifest DATA.")
         return faces.load(manifest, [split])
-    data = config.load(model / CONFIG).data
+    data = config.load(model / CONFIG, overrides).data
     return faces.load(manifest or data.manifests, [split], data.limit)
 
 
