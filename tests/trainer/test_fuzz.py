@@ -276,6 +276,7 @@ def test_any_names_of_files_become_a_manifest_or_are_refused(
 
 @given(damaged(MANIFEST))
 @example(MANIFEST.replace(b"images/1.png", b""))
+@example(b"gile," * 1000 + MANIFEST)
 @example(MANIFEST.replace(b"White", b"White,1,2"))
 def test_any_manifest_is_read_or_refused(content: bytes) -> None:
     with TemporaryDirectory() as folder:
@@ -385,6 +386,7 @@ def test_any_settings_of_a_command_line_are_taken_or_refused(overrides: list[str
     st.lists(st.text(max_size=12), max_size=2),
 )
 @example(b"", {"mqtt.url": "mqtt://["}, ["picamera"])
+@example(toml(NODE).replace(b"0.2", b'""'), {}, [])
 def test_any_settings_of_a_node_are_taken_or_refused(
     content: bytes, options: dict[str, Any], sources: list[str]
 ) -> None:

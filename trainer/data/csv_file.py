@@ -36,7 +36,7 @@ def samples(source: Path) -> Iterator[Sample | Rejected]:
         try:
             names = rows.fieldnames or []
             if "file" not in names:
-                msg = f"{path}: has no column 'file'; the header is {', '.join(names)}."
+                msg = f"{path}: has no column 'file'; the header is {', '.join(names):.200}."
                 raise InputError(msg)
             for row in rows:
                 yield _sample(row, rows.line_num)

@@ -90,7 +90,7 @@ def _checked(path: Path, table: pd.DataFrame, subjects: _Subjects) -> pd.DataFra
     if missing:
         msg = (
             f"{path}: column {missing[0]!r} is missing; the header is "
-            f"{', '.join(map(str, table))}. "
+            f"{', '.join(map(str, table)):.200}. "
             f"A manifest has the columns {', '.join(COLUMNS)}."
         )
         raise InputError(msg)

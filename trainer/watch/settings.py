@@ -161,7 +161,12 @@ class PrivacySettings(_Section):
 
 
 def _region(sides: Any) -> Any:
-    return Region(*sides) if isinstance(sides, list) and len(sides) == 4 else sides
+    if isinstance(sides, list) and len(sides) == 4:
+        try:
+            return Region(*sides)
+        except TypeError as error:
+            raise ValueError(f"a region is four numbers, got {sides!r:.200}") from error
+    return sides
 
 
 class CameraSettings(_Section):
