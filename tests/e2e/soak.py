@@ -207,6 +207,7 @@ class Soak:
         self._certain = [(monotonic(), dict(self._today))]
         self._once: list[tuple[str, str | None]] = []
         self._others: list[str] = []
+        self._later: list[str] = []
 
     @property
     def frames(self) -> int:
@@ -281,7 +282,7 @@ class Soak:
         self._certain.append((monotonic(), dict(self._today)))
         self.log.judge(self._once, [*self._others, *BUSY])
         self._once.clear()
-        self._others.clear()
+        self._others, self._later = self._later, []
         self.samples.append(Sample.take(self.home.process.pid, self.starts, self.frames))
 
     async def troubled_cameras(self) -> None:
@@ -355,6 +356,7 @@ class Soak:
         self.faults["full disk"] += 1
         self._once += [(line, None) for line in FULL_DISK]
         self._others += NO_ROOM
+        self._later += NO_ROOM  # the recorder notices some seconds after us that there is room
         async with full(self.folder):
             await self.visit(*faults)
             await self._must(partial(self._heard, FULL_DISK[0]), "the error")
