@@ -17,14 +17,13 @@ from trainer.evaluation import figures
 from trainer.evaluation.predictions import Predictions
 from trainer.models import heads, recipes
 from trainer.recipes.mobilenetv2 import RECIPE
-from trainer.training import finetune
 from trainer.training.phases import enter, phases
 
 SMALL = (
     "recipe=mobilenetv2",
     "model.size=32",
     "options.alpha=0.35",
-    "model.hidden=16",
+    "model.hidden=64",
     "train.batch_size=16",
 )
 ONE = (*SMALL, "heads.age.kind=none", "model.dropout=0")
@@ -122,21 +121,27 @@ def test_imagenet_without_weights_to_download_says_what_to_do() -> None:
 
 
 @pytest.mark.data
-def test_it_learns_the_gender_of_real_faces(few_faces: Path, tmp_path: Path) -> None:
+def test_it_learns_the_age_bands_of_real_faces(few_faces: Path) -> None:
     settings = config.load(
         None,
         [
-            *ONE,
-            "model.hidden=64",
+            *SMALL,
+            "heads.gender.kind=none",
+            "model.dropout=0",
             "model.mirror=false",
             "train.epochs=1",
-            "train.steps=40",
-            "train.batch_size=64",
-            "train.augmentation={}",
+            "train.steps=100",
+            "train.learning_rate=0.003",
         ],
     )
+    asked = heads.of(settings)
     seen = faces.load([few_faces], ["train"], 64)
-    trained = keras.saving.load_model(finetune.train(settings, seen, None, tmp_path, None))
-    answers = recipes.outputs(trained, seen, settings)
-    found = figures.figures(seen, Predictions.from_outputs(heads.of(settings), answers))
-    assert found["gender"] > found["majority_gender"] + 0.1
+    keras.utils.set_random_seed(1)
+    network = RECIPE.build(settings, asked)
+    RECIPE.compile(network, settings, asked)
+    views = np.concatenate([RECIPE.views(face, settings) for face in seen.images])
+    targets = {"age": asked["age"].targets(seen.table)}
+    network.fit(views.astype(np.float32), targets, batch_size=32, epochs=50, verbose=0)
+    outputs = recipes.outputs(network, seen, settings)
+    found = figures.figures(seen, Predictions.from_outputs(asked, outputs))
+    assert found["adience_exact"] > found["majority_adience"] + 0.2
