@@ -290,10 +290,15 @@ def _litert(network: keras.Model) -> bytes | None:
 def _look(
     network: keras.Model, converted: bytes | None, views: NDArray[np.float32]
 ) -> Callable[[], Any]:
-    if converted is None:
-        return lambda: network.predict_on_batch(views)
-    run = Litert.runner(model_content=converted)
-    return lambda: [run(view[None]) for view in views]
+    if converted is not None:
+        try:
+            run = Litert.runner(model_content=converted)
+            run(views[:1])
+        except (RuntimeError, ValueError):
+            pass  # it needs operations of TensorFlow, as an LSTM does
+        else:
+            return lambda: [run(view[None]) for view in views]
+    return lambda: network.predict_on_batch(views)
 
 
 def _bytes(folder: Path) -> int:
