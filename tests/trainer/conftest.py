@@ -12,13 +12,12 @@ import pandas as pd
 import pytest
 import skimage
 from PIL import Image
-from typer.testing import CliRunner
 
 from agegender_vision import frame
 from agegender_vision.align import align
 from agegender_vision.engine import detectors
 from agegender_vision.runtime import runtimes
-from trainer.cli import app, main
+from trainer.cli import main
 from trainer.data import manifest
 from trainer.data.geometry import GEOMETRY
 
@@ -51,13 +50,6 @@ def agegender(*arguments: object, check: bool = True) -> subprocess.CompletedPro
     done = subprocess.CompletedProcess(words, int(ended.value.code or 0), *said)
     assert not check or done.returncode == 0, done.stdout + done.stderr
     return done
-
-
-def invoke(*arguments: object) -> str:
-    """Run the command line in this process, which has loaded TensorFlow; returns its output."""
-    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    assert done.exit_code == 0, done.output + repr(done.exception)
-    return done.output
 
 
 def options(manifest: Path, *settings: str) -> list[str]:

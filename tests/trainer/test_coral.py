@@ -20,7 +20,7 @@ from trainer.models.heads import HeadLoss
 from trainer.models.reading import probabilities
 from trainer.recipes.resnet34 import CROP, FEATURES
 
-from .conftest import invoke, options
+from .conftest import agegender, options
 
 NAN = float("nan")
 SMALL = (
@@ -111,7 +111,7 @@ def test_ranks_read_as_probabilities_of_years() -> None:
 @pytest.fixture(scope="module")
 def run(two_faces: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "coral"
-    invoke("train", "--run", folder, *options(two_faces, *SMALL))
+    agegender("train", "--run", folder, *options(two_faces, *SMALL))
     return folder
 
 

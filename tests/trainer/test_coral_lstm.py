@@ -19,7 +19,7 @@ from trainer.models.heads import HeadLoss
 from trainer.recipes.coral_lstm import CNN, RECURRENT, Follower
 from trainer.run import CHECKPOINT
 
-from .conftest import invoke, options
+from .conftest import agegender, options
 
 TINY = ("model.size=32", "model.channels=[4, 8]", "model.neck=4", "model.hidden=8")
 QUICK = ("train.epochs=2", "train.steps=6", "train.batch_size=4", "train.learning_rate=0.01")
@@ -30,7 +30,7 @@ def cnn(two_faces: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run for single faces; any recipe will do."""
     folder = tmp_path_factory.mktemp("runs") / "cnn"
     chosen = (*TINY, *QUICK, "recipe=dex")
-    invoke("train", "--from-scratch", "--run", folder, *options(two_faces, *chosen))
+    agegender("train", "--from-scratch", "--run", folder, *options(two_faces, *chosen))
     return folder
 
 
@@ -107,7 +107,7 @@ def run(cnn: Path, two_faces: Path, tmp_path_factory: pytest.TempPathFactory) ->
     folder = tmp_path_factory.mktemp("runs") / "lstm"
     chosen = ("recipe=coral-lstm", f"options.cnn={cnn}", "model.size=32", "model.hidden=8")
     frames = ("options.frames=5", "train.steps=15")
-    invoke("train", "--run", folder, *options(two_faces, *chosen, *QUICK, *frames))
+    agegender("train", "--run", folder, *options(two_faces, *chosen, *QUICK, *frames))
     return folder
 
 
@@ -143,7 +143,7 @@ def test_frame_by_frame_says_what_the_whole_sequence_says(
 def test_it_learns_and_is_judged_by_the_same_commands(run: Path) -> None:
     log = pd.read_csv(run / "train.csv")
     assert log["loss"].iloc[-1] < log["loss"].iloc[0]
-    invoke("evaluate", run)
+    agegender("evaluate", run)
     assert (run / "val-two_faces0.png").exists()
     costs = cost.measure(run)
     assert costs.multiply_adds > costs.parameters, "each weight works in every frame"

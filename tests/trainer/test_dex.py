@@ -10,7 +10,7 @@ from trainer import config
 from trainer.models import heads, recipes
 from trainer.models.heads import HeadLoss
 
-from .conftest import invoke, options
+from .conftest import agegender, options
 
 DEX = config.load(None, ["recipe=dex", "heads.age.years=4"])
 
@@ -33,6 +33,6 @@ def test_it_has_a_class_for_each_of_101_years() -> None:
 def test_it_learns(two_faces: Path, tmp_path: Path) -> None:
     chosen = ("recipe=dex", "model.size=32", "model.channels=[4, 8]", "train.epochs=3")
     quick = ("train.steps=10", "train.batch_size=8", "train.learning_rate=0.01")
-    invoke("train", "--from-scratch", "--run", tmp_path, *options(two_faces, *chosen, *quick))
+    agegender("train", "--from-scratch", "--run", tmp_path, *options(two_faces, *chosen, *quick))
     log = pd.read_csv(tmp_path / "train.csv")
     assert log["loss"].iloc[-1] < 0.8 * log["loss"].iloc[0]

@@ -21,7 +21,7 @@ from trainer.models.heads import Head
 from trainer.models.one_step import OneStepAge, OneStepGender, squared_error, two_hot
 from trainer.models.reading import probabilities, undefined
 
-from .conftest import ASTRONAUT, NO_FACE, invoke, options
+from .conftest import ASTRONAUT, NO_FACE, agegender, options
 
 NAN = float("nan")
 
@@ -185,7 +185,7 @@ def test_it_learns_faces_and_what_is_none(
         "train.learning_rate=0.01",
         "train.augmentation.flip=0",
     )
-    invoke("train", "--run", run, *options(two_faces, *chosen))
+    agegender("train", "--run", run, *options(two_faces, *chosen))
     model = models.load(run)
     seen = faces.load([two_faces, nothing], ["train"])
     said = model.answer(seen)
