@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from agegender_vision.align import CropGeometry
 from agegender_vision.plugins import PluginError, Registry
 from trainer.config import Config
-from trainer.data.augment import view
 from trainer.data.faces import Faces
-from trainer.data.geometry import GEOMETRY, aligned
+from trainer.data.geometry import GEOMETRY
 from trainer.errors import InputError
 from trainer.models import estimator
 from trainer.models.heads import Head, head_losses
@@ -27,6 +26,7 @@ from trainer.recipes import (
     one_step,
     resnet34,
 )
+from trainer.recipes.views import face_and_mirror
 
 
 class Recipe(Protocol):
@@ -101,18 +101,7 @@ class Sdae:
             **head_losses(config, heads),
         )
 
-    def views(
-        self,
-        face: NDArray[np.uint8],
-        config: Config,
-        random: np.random.Generator | None = None,
-    ) -> NDArray[np.uint8]:
-        """Return an augmented view, or the face as the engine would cut it and its mirror."""
-        size = config.model.size
-        if random is not None:
-            return view(face, size, config.train.augmentation, random)[None]
-        plain = aligned(face, size)
-        return np.stack([plain, plain[:, ::-1]] if config.model.mirror else [plain])
+    views = staticmethod(face_and_mirror)
 
 
 class Dex(Sdae):

@@ -10,15 +10,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
-import numpy as np
 from keras import layers, ops
-from numpy.typing import NDArray
 
 from trainer.config import Config
-from trainer.data.augment import view
 from trainer.data.fer2013 import EMOTIONS
-from trainer.data.geometry import aligned
 from trainer.models.heads import Head, head_losses
+from trainer.recipes.views import face_and_mirror
 
 CHANNELS = (16, 32, 64, 128)
 """Of the four residual modules."""
@@ -91,18 +88,7 @@ class MiniXception:
         schedule = keras.optimizers.schedules.CosineDecay(config.train.learning_rate, steps)
         model.compile(keras.optimizers.Adam(schedule), **head_losses(config, heads))
 
-    def views(
-        self,
-        face: NDArray[np.uint8],
-        config: Config,
-        random: np.random.Generator | None = None,
-    ) -> NDArray[np.uint8]:
-        """Return an augmented view, or the face and, with `model.mirror`, its mirror image."""
-        size = config.model.size
-        if random is not None:
-            return view(face, size, config.train.augmentation, random)[None]
-        plain = aligned(face, size)
-        return np.stack([plain, plain[:, ::-1]] if config.model.mirror else [plain])
+    views = staticmethod(face_and_mirror)
 
 
 def _module(x: keras.KerasTensor, channels: int, name: str) -> keras.KerasTensor:

@@ -11,19 +11,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 import keras
-import numpy as np
 from keras import layers
-from numpy.typing import NDArray
 from pydantic import Field
 
 from trainer.config import Config
-from trainer.data.augment import view
-from trainer.data.geometry import aligned
 from trainer.errors import InputError
 from trainer.models.encoders import ENCODER
 from trainer.models.heads import Head, head_losses
 from trainer.recipes import options
 from trainer.recipes.options import Options
+from trainer.recipes.views import face_and_mirror
 
 IMAGENET = "imagenet"
 MEAN = (123.68, 116.779, 103.939)
@@ -125,18 +122,7 @@ class MobileNetV2:
         )
         model.compile(keras.optimizers.Adam(schedule), **head_losses(config, heads))
 
-    def views(
-        self,
-        face: NDArray[np.uint8],
-        config: Config,
-        random: np.random.Generator | None = None,
-    ) -> NDArray[np.uint8]:
-        """Return an augmented view, or the face and, with `model.mirror`, its mirror image."""
-        size = config.model.size
-        if random is not None:
-            return view(face, size, config.train.augmentation, random)[None]
-        plain = aligned(face, size)
-        return np.stack([plain, plain[:, ::-1]] if config.model.mirror else [plain])
+    views = staticmethod(face_and_mirror)
 
 
 def _load(base: keras.Model, weights: Path | str | None, alpha: float) -> None:

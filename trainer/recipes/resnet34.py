@@ -14,6 +14,7 @@ from pydantic import PositiveInt
 from agegender_vision.align import CropGeometry
 from trainer.config import Config
 from trainer.data.augment import view
+from trainer.data.crops import random_crop
 from trainer.data.geometry import aligned, centre
 from trainer.errors import InputError
 from trainer.models.heads import Head, head_losses
@@ -102,8 +103,7 @@ class ResNet34:
         if random is None:
             return aligned(face, size, self.geometry())[None]
         whole = view(face, round(size / CROP), config.train.augmentation, random)
-        top, left = random.integers(0, len(whole) - size + 1, 2)
-        return whole[None, top : top + size, left : left + size]
+        return random_crop(whole, size, random)[None]
 
 
 def _convolution(
