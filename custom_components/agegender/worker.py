@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -88,10 +89,9 @@ class Worker:
         return Engine.load(Path(folder) if folder else None, runtime=self._settings[CONF_RUNTIME])
 
     def _is_allowed(self, folder: str) -> bool:
-        try:
+        with suppress(OSError, ValueError):  # no file can be called so
             return self._hass.config.is_allowed_path(folder)
-        except OSError, ValueError:  # no file can be called so
-            return False
+        return False
 
     async def async_look(self, watch: Watch, frame: bytes) -> Look | None:
         """Let a camera's watch take in an encoded frame when its turn comes.
