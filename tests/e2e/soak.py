@@ -248,6 +248,8 @@ class Soak:
                 {"next_step_id": "save"},
             )
         await self.rest()
+        # A disk that is full before then makes Home Assistant forget what was set up.
+        await self._must(self._written_down, "what was set up to be saved")
         for camera in self.cameras:
             camera.most_at_once = 0  # whoever sets a camera up looks at it, too
 
@@ -384,13 +386,22 @@ class Soak:
         await self._running.__aexit__(None, None, None)
         await self._start()
 
+    async def _written_down(self) -> bool:
+        """Whether Home Assistant's file names every camera."""
+        return {camera.name for camera in self.cameras} <= self._subentries().keys()
+
+    def _subentries(self) -> dict[str, str]:
+        """The cameras' ids by their titles, from Home Assistant's file; empty if not there yet."""
+        path = self.config / ".storage/core.config_entries"
+        entries = json.loads(path.read_bytes())["data"]["entries"] if path.exists() else []
+        ours = (each["subentries"] for each in entries if each["entry_id"] == self._entry)
+        return {each["title"]: each["subentry_id"] for each in next(ours, [])}
+
     def _saved(self) -> dict[Camera, int]:
         """How many visitors of today the file holds."""
         (path,) = self.config.glob(f".storage/agegender.{self._entry}")
         content = json.loads(path.read_bytes())
-        entries = json.loads((self.config / ".storage/core.config_entries").read_bytes())
-        (entry,) = (each for each in entries["data"]["entries"] if each["entry_id"] == self._entry)
-        titles = {each["title"]: each["subentry_id"] for each in entry["subentries"]}
+        titles = self._subentries()
         saved = {}
         for camera in self.cameras:
             census = privacy.Home().restore(
