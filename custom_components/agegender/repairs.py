@@ -79,7 +79,10 @@ class ReplaceModel(_Flow):
 
     async def async_step_try_again(self, _: dict[str, str] | None = None) -> RepairsFlowResult:
         """Load the engine again; if that fails, the issue comes back."""
-        self.hass.config_entries.async_schedule_reload(self._entry().entry_id)
+        # After this flow, whose end deletes the issue: it could be back before.
+        self.hass.loop.call_soon(
+            self.hass.config_entries.async_schedule_reload, self._entry().entry_id
+        )
         return self.async_create_entry(data={})
 
 
