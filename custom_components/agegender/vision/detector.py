@@ -39,10 +39,25 @@ class FaceDetector(Protocol):
     def detect(
         self, image: NDArray[np.uint8], *, min_face_size: int | None = None
     ) -> list[Detection]:
-        """Find the faces of an image (H, W, 3), uint8, RGB; best score first.
+        """Find the faces of an image.
 
-        ``min_face_size`` is the side of the smallest face to look for, in pixels; None
-        for the one the detector was made with.
+        Parameters
+        ----------
+        image
+            (H, W, 3), uint8, RGB.
+        min_face_size
+            Side of the smallest face to look for, in pixels; None for the one the
+            detector was made with.
+
+        Returns
+        -------
+        list of Detection
+            Best score first.
+
+        Raises
+        ------
+        ValueError
+            ``min_face_size`` is less than the detector can find.
         """
 
 
@@ -59,3 +74,8 @@ def checked_size(min_face_size: int, smallest: int) -> int:
     if min_face_size < smallest:
         raise ValueError(f"min_face_size is at least {smallest} pixels, got {min_face_size}")
     return min_face_size
+
+
+def asked_size(min_face_size: int | None, own: int, smallest: int) -> int:
+    """Return the size that a call asks for, or the detector's own; errors as `checked_size`."""
+    return own if min_face_size is None else checked_size(min_face_size, smallest)

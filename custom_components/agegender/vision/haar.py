@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .detector import Detection, checked_size
+from .detector import Detection, asked_size, checked_size
 from .opencv import opencv
 from .plugins import PluginError
 from .runtime import Runtime
@@ -81,24 +81,8 @@ class Haar:
     def detect(
         self, image: NDArray[np.uint8], *, min_face_size: int | None = None
     ) -> list[Detection]:
-        """Find the faces of an image.
-
-        Parameters
-        ----------
-        image
-            (H, W, 3), uint8, RGB.
-        min_face_size
-            Side of the smallest face to look for, in pixels; None for the detector's
-            own.
-
-        Returns
-        -------
-        list of Detection
-            Best score first.
-        """
-        smallest = (
-            self._min_face_size if min_face_size is None else checked_size(min_face_size, _SMALLEST)
-        )
+        """Find the faces of an image, see :meth:`.FaceDetector.detect`."""
+        smallest = asked_size(min_face_size, self._min_face_size, _SMALLEST)
         boxes, _, sums = self._cascade.detectMultiScale3(
             self._cv2.cvtColor(image, self._cv2.COLOR_RGB2GRAY),
             scaleFactor=_STEP,

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import artefact
-from .detector import Box, Detection, checked_size
+from .detector import Box, Detection, asked_size, checked_size
 from .pyramid import levels
 from .runtime import Network, Runtime, runtimes
 from .scratch import Scratch
@@ -92,29 +92,8 @@ class Mtcnn:
     def detect(
         self, image: NDArray[np.uint8], *, min_face_size: int | None = None
     ) -> list[Detection]:
-        """Find the faces of an image.
-
-        Parameters
-        ----------
-        image
-            (H, W, 3), uint8, RGB.
-        min_face_size
-            Side of the smallest face to look for, in pixels; None for the detector's
-            own.
-
-        Returns
-        -------
-        list of Detection
-            Best score first.
-
-        Raises
-        ------
-        ValueError
-            ``min_face_size`` is less than 12.
-        """
-        smallest = (
-            self._min_face_size if min_face_size is None else checked_size(min_face_size, _CELL)
-        )
+        """Find the faces of an image, see :meth:`.FaceDetector.detect`."""
+        smallest = asked_size(min_face_size, self._min_face_size, _CELL)
         return self._confirm(image, self._propose(image, smallest))
 
     def refine(self, image: NDArray[np.uint8], boxes: Sequence[Box]) -> list[Detection]:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from .detector import Detection, checked_size
+from .detector import Detection, asked_size, checked_size
 from .plugins import PluginError
 from .runtime import Runtime
 
@@ -96,29 +96,14 @@ class RetinaFace:
     def detect(
         self, image: NDArray[np.uint8], *, min_face_size: int | None = None
     ) -> list[Detection]:
-        """Find the faces of an image.
-
-        Parameters
-        ----------
-        image
-            (H, W, 3), uint8, RGB.
-        min_face_size
-            Side of the smallest face to look for, in pixels; None for the detector's
-            own.
-
-        Returns
-        -------
-        list of Detection
-            Best score first.
+        """Find the faces of an image, see :meth:`.FaceDetector.detect`.
 
         Raises
         ------
         PluginError
             The network answers otherwise than a RetinaFace does.
         """
-        smallest = (
-            self._min_face_size if min_face_size is None else checked_size(min_face_size, _SMALLEST)
-        )
+        smallest = asked_size(min_face_size, self._min_face_size, _SMALLEST)
         height, width = image.shape[:2]
         scale = min(1.0, _COMFORTABLE / smallest)
         if self._fixed:
