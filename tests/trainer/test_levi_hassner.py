@@ -10,14 +10,14 @@ import pytest
 
 from agegender_vision.census import AgeBands
 from trainer import config
-from trainer.data import faces
 from trainer.data.crops import ten_crops
 from trainer.errors import InputError
-from trainer.evaluation import figures
 from trainer.evaluation.predictions import Predictions
-from trainer.models import bands, heads, recipes
+from trainer.models import bands, heads
 from trainer.models.normalisation import LocalResponseNormalization
 from trainer.recipes.levi_hassner import RECIPE
+
+from .learning import learnt
 
 NAN = float("nan")
 
@@ -168,14 +168,5 @@ def test_it_learns_the_gender_of_real_faces(few_faces: Path) -> None:
             "train.learning_rate=0.003",
         ],
     )
-    asked = heads.of(settings)
-    seen = faces.load([few_faces], ["train"], 64)
-    keras.utils.set_random_seed(1)
-    network = RECIPE.build(settings, asked)
-    RECIPE.compile(network, settings, asked)
-    crops = np.concatenate([RECIPE.views(face, settings) for face in seen.images])
-    targets = {"gender": asked["gender"].targets(seen.table)}
-    network.fit(crops.astype(np.float32), targets, batch_size=16, epochs=10, verbose=0)
-    outputs = recipes.outputs(network, seen, settings)
-    found = figures.figures(seen, Predictions.from_outputs(asked, outputs))
+    found = learnt(settings, few_faces, batch_size=16, epochs=10)
     assert found["gender"] > found["majority_gender"] + 0.1

@@ -10,14 +10,13 @@ import pytest
 from PIL import Image
 
 from trainer import config
-from trainer.data import faces
 from trainer.data.augment import Augmentation, view
 from trainer.errors import InputError
-from trainer.evaluation import figures
-from trainer.evaluation.predictions import Predictions
-from trainer.models import heads, recipes
+from trainer.models import heads
 from trainer.recipes.mobilenetv2 import RECIPE
 from trainer.training.phases import enter, phases
+
+from .learning import learnt
 
 SMALL = (
     "recipe=mobilenetv2",
@@ -134,14 +133,5 @@ def test_it_learns_the_age_bands_of_real_faces(few_faces: Path) -> None:
             "train.learning_rate=0.003",
         ],
     )
-    asked = heads.of(settings)
-    seen = faces.load([few_faces], ["train"], 64)
-    keras.utils.set_random_seed(1)
-    network = RECIPE.build(settings, asked)
-    RECIPE.compile(network, settings, asked)
-    views = np.concatenate([RECIPE.views(face, settings) for face in seen.images])
-    targets = {"age": asked["age"].targets(seen.table)}
-    network.fit(views.astype(np.float32), targets, batch_size=32, epochs=50, verbose=0)
-    outputs = recipes.outputs(network, seen, settings)
-    found = figures.figures(seen, Predictions.from_outputs(asked, outputs))
+    found = learnt(settings, few_faces, batch_size=32, epochs=50)
     assert found["adience_exact"] > found["majority_adience"] + 0.2
