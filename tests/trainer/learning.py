@@ -23,4 +23,4 @@ def learnt(settings: Config, manifest: Path, *, batch_size: int, epochs: int) ->
     targets = {name: head.targets(seen.table) for name, head in asked.items()}
     network.fit(views.astype(np.float32), targets, batch_size=batch_size, epochs=epochs, verbose=0)
     outputs = recipes.outputs(network, seen, settings)
-    return figures.figures(seen, Predictions.from_outputs(asked, outputs))
+    return figures.figures(seen, Predictions.from_outputs(asked, outputs), asked)

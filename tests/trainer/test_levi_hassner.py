@@ -11,9 +11,10 @@ import pytest
 from agegender_vision.census import AgeBands
 from trainer import config
 from trainer.data.crops import ten_crops
+from trainer.data.geometry import GEOMETRY
 from trainer.errors import InputError
 from trainer.evaluation.predictions import Predictions
-from trainer.models import bands, heads
+from trainer.models import bands, heads, recipes
 from trainer.models.normalisation import LocalResponseNormalization
 from trainer.recipes.levi_hassner import RECIPE
 
@@ -77,11 +78,23 @@ def test_the_network_sees_crops_of_227_from_256() -> None:
         for crops in (1, 10)
     }
     assert [views.shape for views in seen.values()] == [(1, 227, 227, 3), (10, 227, 227, 3)]
-    np.testing.assert_array_equal(seen[1][0], seen[10][0])
     settings = config.load(None, ["recipe=levi-hassner", "model.size=64"])
     drawn = [RECIPE.views(face, settings, np.random.default_rng(n))[0] for n in range(20)]
     assert {view.shape for view in drawn} == {(64, 64, 3)}
     assert len({view.tobytes() for view in drawn}) > 15
+
+
+def test_the_middle_is_where_an_export_says_it_is() -> None:
+    face = np.zeros((96, 96, 3), np.uint8)
+    across, down = (round(96 * place) for place in GEOMETRY.left_eye)
+    face[down - 2 : down + 2, across - 2 : across + 2] = 255
+    for crops in (1, 10):
+        settings = config.load(None, ["recipe=levi-hassner", f"options.crops={crops}"])
+        bright = RECIPE.views(face, settings)[0, ..., 0].astype(float)
+        found = [np.average(np.arange(227) + 0.5, weights=bright.sum(axis=axis)) for axis in (0, 1)]
+        told = np.array(recipes.geometry(settings).left_eye) * 227
+        np.testing.assert_allclose(found, told, atol=2)
+        assert abs(told - np.array(GEOMETRY.left_eye) * 227).min() > 4, "not in the whole face"
 
 
 def test_the_learning_rate_falls_to_a_tenth() -> None:

@@ -14,21 +14,12 @@ def random_crop(face: Image, size: int, random: np.random.Generator) -> Image:
     return face[top : top + size, left : left + size]
 
 
-def centre_crop(face: Image, size: int) -> Image:
-    """Return the square from the middle of a face (S, S, 3), (size, size, 3)."""
-    start = (len(face) - size) // 2
-    return face[start : start + size, start : start + size]
-
-
 def ten_crops(face: Image, size: int) -> Image:
     """Return the middle, the four corners, and their mirror images (10, size, size, 3).
 
     Krizhevsky, Sutskever and Hinton, NeurIPS 2012.
     """
-    corners = [
-        face[top : top + size, left : left + size]
-        for top in (0, len(face) - size)
-        for left in (0, len(face) - size)
-    ]
-    plain = np.stack([centre_crop(face, size), *corners])
+    end = len(face) - size
+    places = ((end // 2, end // 2), (0, 0), (0, end), (end, 0), (end, end))
+    plain = np.stack([face[top : top + size, left : left + size] for top, left in places])
     return np.concatenate([plain, plain[:, :, ::-1]])

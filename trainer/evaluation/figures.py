@@ -28,13 +28,12 @@ TITLES = {
     "gender_gap": "gender accuracy, best group less worst",
     "fairface_exact": "FairFace band, exact",
     "fairface_one_off": "FairFace band, one-off",
-    "fairface_commonest": "FairFace band of always answering the commonest",
+    "fairface_commonest": "FairFace band, exact, of always answering the commonest",
     "adience_exact": "Adience band, exact",
     "adience_one_off": "Adience band, one-off",
-    "adience_commonest": "Adience band of always answering the commonest",
+    "adience_commonest": "Adience band, exact, of always answering the commonest",
     "undefined": "taken for no face (Undefined)",
     "median_mae": "age MAE of always answering the median",
-    "majority_adience": "Adience band, exact, of always answering the commonest",
     "majority_gender": "gender accuracy of always answering the majority",
     "random_mae": "age MAE of a linear probe on random weights",
     "random_gender": "gender accuracy of a linear probe on random weights",
@@ -137,9 +136,6 @@ def figures(
     if known.any() and found.knows_age:
         held = metrics.mass_within(low[known], high[known], found.ages[known])
         out["interval_coverage"] = float(held.mean())
-    if "adience_exact" in single:
-        true = band_labels(faces, BANDS["adience"])
-        out["majority_adience"] = float(np.bincount(true[true >= 0]).max() / np.sum(true >= 0))
     if "gender" in single:
         known = ~np.isnan(faces.female)
         out["gender_ece"] = metrics.expected_calibration_error(

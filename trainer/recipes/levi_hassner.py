@@ -14,17 +14,18 @@ import numpy as np
 from keras import layers
 from numpy.typing import NDArray
 
+from agegender_vision.align import CropGeometry
 from trainer.config import Config
 from trainer.data.augment import view
-from trainer.data.crops import centre_crop, random_crop, ten_crops
-from trainer.data.geometry import aligned
+from trainer.data.crops import random_crop, ten_crops
+from trainer.data.geometry import aligned, centre
 from trainer.models.heads import Head, head_losses
 from trainer.models.normalisation import LocalResponseNormalization
 from trainer.recipes import options
 from trainer.recipes.options import Options
 
-MARGIN = 256 / 227
-"""Side of the picture that crops are taken from, as a multiple of the crop's."""
+CROP = 227 / 256
+"""Share of the face's side that a crop has."""
 FALL = 10_000
 """Steps after which the learning rate falls to a tenth; at the latest when four fifths of
 the training are done."""
@@ -90,22 +91,25 @@ class LeviHassner:
         optimizer = keras.optimizers.SGD(schedule, momentum=0.9, weight_decay=settings.weight_decay)
         model.compile(optimizer, **head_losses(config, heads))
 
+    def geometry(self) -> CropGeometry:
+        """Return what is looked at: the middle of a face."""
+        return centre(CROP)
+
     def views(
         self,
         face: NDArray[np.uint8],
         config: Config,
         random: np.random.Generator | None = None,
     ) -> NDArray[np.uint8]:
-        """Return a random crop; or the centre, or with `crops` 10 that and the corners."""
+        """Return a random crop; or the middle, or with `crops` 10 that and the corners."""
         size = config.model.size
-        side = round(size * MARGIN)
+        side = round(size / CROP)
         if random is not None:
             larger = view(face, side, config.train.augmentation, random)
             return random_crop(larger, size, random)[None]
-        larger = aligned(face, side)
         if options.of(config, CropOptions).crops == 10:
-            return ten_crops(larger, size)
-        return centre_crop(larger, size)[None]
+            return ten_crops(aligned(face, side), size)
+        return aligned(face, size, self.geometry())[None]
 
 
 def _features(x: keras.KerasTensor, dropout: float, name: str) -> keras.KerasTensor:
