@@ -224,6 +224,10 @@ class Engine:
         """
         return align(image, detection.landmarks, self._estimator.geometry, self._estimator.size)
 
+    def close(self) -> None:
+        """Free the networks, whoever holds the engine; it only tells its names from then on."""
+        del self._detector, self._estimator
+
     def estimate(self, crops: Sequence[NDArray[np.uint8]]) -> list[Estimate]:
         """Judge faces as `crop` cuts them, one estimate for each."""
         return self._estimator.estimate(np.stack(crops)) if crops else []

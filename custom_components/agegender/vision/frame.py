@@ -59,7 +59,9 @@ def decode(
     """
     with _explained():
         image = _rgb(_load(data, max_pixels, enough))
-        return np.asarray(image if enough is None else _reduced(image, enough))
+        if enough is not None:
+            image = _reduced(image, enough)  # and no memory is taken by the large one
+        return np.asarray(image)
 
 
 def longer_side(frame: bytes | NDArray[np.uint8]) -> int:
@@ -165,7 +167,8 @@ def _rgb(image: Image.Image) -> Image.Image:
         image = image.convert("RGBA")
         ground = Image.new("RGBA", image.size, (128, 128, 128, 255))
         image = Image.alpha_composite(ground, image)
-    return image.convert("RGB")
+    # Converting copies, also what is in RGB: as long as decoding half a small JPEG.
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 @contextmanager

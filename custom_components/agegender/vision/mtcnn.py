@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from . import artefact
 from .detector import Box, Detection, asked_size, checked_size
-from .pyramid import levels
+from .pyramid import PLANE, levels
 from .runtime import Network, Runtime, runtimes
 from .scratch import Scratch
 
@@ -28,7 +28,8 @@ WEIGHTS = Path(__file__).parent / "model" / "mtcnn"
 
 _CELL = 12  # side of what P-Net looks at, in pixels of a pyramid level
 _STRIDE = 2  # P-Net's, in pixels of a pyramid level
-_BATCH = 128  # crops that R-Net or O-Net judge at once; bounds their memory
+_STRIP = 32 * 1024  # pixels of a pyramid level that P-Net judges at once, and
+_PIXELS = 72 * 1024  # of all crops that R-Net or O-Net do: bound their memory
 _NMS_BLOCK = 512  # boxes compared with all better ones at once; bounds that memory
 
 Boxes = NDArray[np.float64]  # (N, 4): left, top, right, bottom, in pixels
@@ -158,20 +159,35 @@ class Mtcnn:
         boxes, scores = [np.empty((0, 4))], [np.empty(0, np.float32)]
         scales = _scales(image, min_face_size, self._scale_factor)
         for level, scale in levels(image, scales, self._scratch):
-            shifts, faceness = self._pnet(level[None])
-            rows, columns = np.nonzero(faceness[0, :, :, 1] > self._thresholds[0])
+            shifts, faceness = self._proposals(level)
+            rows, columns = np.nonzero(faceness[:, :, 1] > self._thresholds[0])
             # The package counts a cell's pixels from 1, and its last one inclusively.
             corner = np.stack([columns, rows], axis=1) * _STRIDE + 1.0
             extent = _CELL - 1
             cells = np.concatenate([corner, corner + extent], axis=1)
-            cells += shifts[0, rows, columns] * extent
+            cells += shifts[rows, columns] * extent
             cells /= scale
-            faces = faceness[0, rows, columns, 1]
+            faces = faceness[rows, columns, 1]
             kept = _unsuppressed(cells, faces, 0.5)
             boxes.append(cells[kept])
             scores.append(faces[kept])
         candidates = np.concatenate(boxes)
         return candidates[_unsuppressed(candidates, np.concatenate(scores), 0.7)]
+
+    def _proposals(self, level: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        """Return P-Net's shifts and faceness of a level's cells: (rows, columns, C) each.
+
+        Large levels in strips, which changes nothing but the memory it takes.
+        """
+        height, width = level.shape[:2]
+        overlap = _CELL - _STRIDE
+        rows = -(-(height - overlap) // _STRIDE)
+        step = -(-rows // -(-height * width // _STRIP))
+        strips = [
+            self._pnet(level[None, _STRIDE * row : _STRIDE * (row + step) + overlap])
+            for row in range(0, rows, step)
+        ]
+        return [np.concatenate(output, axis=1)[0] for output in zip(*strips, strict=True)]
 
 
 def _scales(image: NDArray[np.uint8], min_face_size: int, scale_factor: float) -> list[float]:
@@ -196,7 +212,9 @@ class _Crops:
         # pixel more: a sample in the last row or column gives its neighbour no weight,
         # but fetches it.
         count = self._height * self._width
-        self._pixels = scratch.take("pixels", (count + self._width + 1,), np.uint32)
+        # In the memory of the pyramid, which is used up by now.
+        memory = scratch.take(PLANE, (count + self._width + 1,))
+        self._pixels: NDArray[np.uint32] = memory.view(np.uint32)
         channels = self._pixels[:count].view(np.uint8).reshape(self._height, self._width, 4)
         for channel in range(3):  # long runs, in place of one of three bytes for each pixel
             channels[:, :, channel] = image[:, :, channel]
@@ -259,9 +277,10 @@ class _Crops:
 
 def _judge(network: Network, crops: _Crops, boxes: Boxes, size: int) -> list[NDArray[np.float32]]:
     """Run a network on every box (at least one), in batches."""
+    batch = _PIXELS // size**2
     parts = [
-        network(crops.cut(boxes[start : start + _BATCH], size))
-        for start in range(0, len(boxes), _BATCH)
+        network(crops.cut(boxes[start : start + batch], size))
+        for start in range(0, len(boxes), batch)
     ]
     return [np.concatenate(output) for output in zip(*parts, strict=True)]
 

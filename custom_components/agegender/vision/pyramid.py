@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from .runtime.blas import one_thread
 from .scratch import Scratch
 
+PLANE = "plane"  # the largest scratch memory, free again after `levels`
+
 _BAND_ROWS = 4  # cells averaged by one product: fewer means more calls,
 _BAND_COLUMNS = 16  # more means more zeros among the weights
 
@@ -52,17 +54,19 @@ def levels(
     """
     height, width = image.shape[:2]
     # One channel at a time: the whole image in floats is the most memory of all.
-    plane = scratch.take("plane", (height, width))
+    plane = scratch.take(PLANE, (height, width))
     made = [
-        scratch.take(("level", scale), (3, int(height * scale), int(width * scale)))
-        for scale in scales
+        scratch.take(("level", number), (3, int(height * scale), int(width * scale)))
+        for number, scale in enumerate(scales)
     ]
     with one_thread():
         for channel in range(3):
-            np.subtract(image[:, :, channel], np.float32(127.5), out=plane, dtype=np.float32)
-            plane /= 128
+            np.copyto(plane, image[:, :, channel])
             for level in made:
                 _average(plane, level[channel], scratch)
+        for level in made:
+            np.subtract(level, 127.5, out=level)
+            np.divide(level, 128, out=level)
     return [(level.transpose(1, 2, 0), scale) for level, scale in zip(made, scales, strict=True)]
 
 

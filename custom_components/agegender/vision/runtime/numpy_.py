@@ -25,7 +25,7 @@ Layer = Callable[..., Tensor]
 
 _PIXELS = 32 * 1024  # of all images computed at a time: bounds the memory of many crops
 _POOLED = 128 * 1024  # values pooled at a time
-_COLUMNS = 768 * 1024  # values unrolled at a time: few large products beat a warm cache
+_COLUMNS = 256 * 1024  # values unrolled at a time: of less, the many calls are felt
 
 
 class _Scratch(threading.local, Scratch):
@@ -60,8 +60,10 @@ class _NumpyNetwork:
         return tuple(np.concatenate(output) for output in zip(*parts, strict=True))
 
     def _some(self, batch: Tensor) -> tuple[Tensor, ...]:
-        image = _scratch.take("input", batch.shape[3:] + batch.shape[1:3] + batch.shape[:1])
-        np.copyto(image, batch.transpose(3, 1, 2, 0))
+        image = batch.transpose(3, 1, 2, 0)
+        if not image.flags.c_contiguous:
+            image = _scratch.take("input", image.shape)
+            np.copyto(image, batch.transpose(3, 1, 2, 0))
         tensors = {self._graph.inputs[0]: image}
         for node, layer in zip(self._graph.nodes, self._layers, strict=True):
             tensors[node.output] = layer(*(tensors[name] for name in node.inputs))
