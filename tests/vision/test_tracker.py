@@ -328,6 +328,50 @@ class TestVotes:
         assert tracker.finish().counted == (UNJUDGED,)
 
 
+def judged(sides: Iterable[float], settings: TrackerSettings) -> list[int]:
+    """In which frames of somebody with faces of these sizes an estimate is of use."""
+    tracker = Tracker(settings)
+    frames = []
+    for number, side in enumerate(sides):
+        seen = face(300, side=side)
+        useful = tracker.unknown([seen.box], 0.2 * number) == [0]
+        if useful:
+            frames.append(number)
+        tracker.update([seen if useful else face(300, side=side, estimate=None)], 0.2 * number)
+    return frames
+
+
+class TestJudging:
+    def test_who_has_voted_is_judged_ever_more_rarely(self) -> None:
+        settings = TrackerSettings(vote_frames=8)
+        assert judged(60 * [SIDE], settings) == [*range(8), 11, 17, 26, 40]
+
+    def test_who_comes_nearer_is_judged_sooner(self) -> None:
+        settings = TrackerSettings(vote_frames=8)
+        sides = 20 * [SIDE] + 20 * [1.6 * SIDE]
+        assert judged(sides, settings) == [*range(8), 11, 17, 20, 31]
+
+    def test_it_can_be_switched_off(self) -> None:
+        assert judged(60 * [SIDE], TrackerSettings(judge_again=1)) == [*range(60)]
+
+    def test_a_newcomer_beside_somebody_known_is_judged(self) -> None:
+        tracker = Tracker(TrackerSettings(vote_frames=4))
+        for number in range(4):
+            tracker.update([face(300)], 0.2 * number)
+        both = [face(500).box, face(300).box]
+        assert tracker.unknown(both, 0.8) == [0]
+
+    def test_who_could_not_be_judged_is_tried_again(self) -> None:
+        tracker = Tracker(TrackerSettings(vote_frames=4))
+        for number in range(4):
+            tracker.update([face(300)], 0.2 * number)
+        useful = []
+        for number in range(4, 9):
+            useful.append(tracker.unknown([face(300).box], 0.2 * number) == [0])
+            tracker.update([face(300, estimate=None)], 0.2 * number)
+        assert useful == [False, True, True, True, True]
+
+
 def test_boxes_are_where_the_faces_will_be() -> None:
     tracker = Tracker()
     for number in range(10):
@@ -353,6 +397,8 @@ def test_impossible_boxes_are_refused_and_nobody_is_lost(
     wrong = Face(box, 0.9, np.zeros((5, 2), np.float32), None)
     with pytest.raises(ValueError, match="a finite place and an area"):
         tracker.update([wrong], 1.5)
+    with pytest.raises(ValueError, match="a finite place and an area"):
+        tracker.unknown([box], 1.5)
     assert len(tracker.update([face(300)], 1.5).present) == 1
 
 
@@ -377,6 +423,8 @@ def test_a_clock_that_steps_back_is_refused(time: float) -> None:
         ({"coast_seconds": -1.0}, "coast_seconds"),
         ({"vote_seconds": math.nan}, "vote_seconds"),
         ({"confirm_gap": math.inf}, "confirm_gap"),
+        ({"judge_again": 0.9}, "judge_again"),
+        ({"judge_again": math.nan}, "judge_again"),
     ],
 )
 def test_senseless_settings_are_refused(settings: dict[str, float], name: str) -> None:

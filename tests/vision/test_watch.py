@@ -14,12 +14,13 @@ from PIL import Image, ImageFilter
 from agegender_vision import artefact
 from agegender_vision.detector import Box, Detection
 from agegender_vision.engine import BUNDLED_MODEL, Engine
-from agegender_vision.estimator import Estimator
+from agegender_vision.estimator import Estimate, Estimator
 from agegender_vision.evidence import UNJUDGED
 from agegender_vision.frame import FrameError
 from agegender_vision.mtcnn import Mtcnn
 from agegender_vision.region import Region
 from agegender_vision.runtime.choice import choose
+from agegender_vision.tracker import TrackerSettings
 from agegender_vision.watch import Watch, WatchSettings
 
 
@@ -218,6 +219,34 @@ def test_what_moves_elsewhere_is_searched_for(
     scenes = [watch.look(two_faces, next(clock)) for _ in range(3)]
     assert detector.searches > searched
     assert len(scenes[-1].present) == 2
+
+
+class CountingEstimator(Estimator):
+    """Tells how many faces it judged."""
+
+    faces = 0
+
+    def estimate(self, crops: NDArray[np.uint8]) -> list[Estimate]:
+        self.faces += len(crops)
+        return super().estimate(crops)
+
+
+def test_who_has_voted_is_judged_rarely_and_said_to_be_the_same(
+    astronaut: NDArray[np.uint8], clock: Iterator[float]
+) -> None:
+    runtime = choose("numpy")
+    estimator = CountingEstimator(artefact.load(BUNDLED_MODEL), runtime)
+    engine = Engine(Mtcnn(), estimator, runtime, "bundled", "as bundled")
+    always = replace(ALWAYS_LOOK, tracker=TrackerSettings(judge_again=1))
+    said, judged = {}, {}
+    for settings in (ALWAYS_LOOK, always):
+        watch, estimator.faces = Watch(engine, settings), 0
+        for step, time in zip(range(40), clock, strict=False):
+            scene = watch.look(np.roll(astronaut, 2 * step, axis=1), time)
+        (said[settings],), judged[settings] = scene.present, estimator.faces
+    assert judged == {ALWAYS_LOOK: 11, always: 40}
+    assert said[ALWAYS_LOOK].age == pytest.approx(said[always].age, abs=1)
+    assert said[ALWAYS_LOOK].p_female == pytest.approx(said[always].p_female, abs=0.05)
 
 
 def test_frames_far_apart_are_searched(

@@ -44,6 +44,9 @@ class TrackerSettings:
     vote_frames, vote_seconds
         A person votes after so many judged frames, or so long after being confirmed, or
         on leaving.
+    judge_again
+        Who has voted is judged again when found so many times as often, or with a face so
+        many times as large, as when last judged: ever more rarely. 1 judges always.
     """
 
     confirm_frames: int = 2
@@ -54,6 +57,7 @@ class TrackerSettings:
     coast_frames: int = 2
     vote_frames: int = 8
     vote_seconds: float = 10.0
+    judge_again: float = 1.5
 
     def __post_init__(self) -> None:
         """Check the values.
@@ -74,6 +78,8 @@ class TrackerSettings:
         for name in ("confirm_seconds", "confirm_gap", "coast_seconds", "vote_seconds"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"{name} must be at least 0, got {getattr(self, name)}")
+        if not self.judge_again >= 1:
+            raise ValueError(f"judge_again must be at least 1, got {self.judge_again}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +121,28 @@ class Tracker:
         self._tracks: list[_Track] = []
         self._time = -math.inf
 
+    def unknown(self, boxes: Sequence[Box], time: float) -> list[int]:
+        """Tell for which faces of the next frame, by index, an estimate is of use.
+
+        Parameters
+        ----------
+        boxes, time
+            As `update` will get them.
+
+        Raises
+        ------
+        ValueError
+            A box has no area.
+        """
+        _check(boxes)
+        again = self._settings.judge_again
+        known = {
+            face
+            for index, face in self._pair(boxes, time).items()
+            if self._tracks[index].suffices(boxes[face], again)
+        }
+        return [index for index in range(len(boxes)) if index not in known]
+
     def update(self, faces: Sequence[Face], time: float) -> Scene:
         """Take in the faces of the next frame.
 
@@ -130,11 +158,10 @@ class Tracker:
         ValueError
             The clock stepped back, or a box has no area.
         """
-        for face in faces:
-            if not (all(map(math.isfinite, face.box)) and min(face.box[2:]) > 0):
-                raise ValueError(f"a box needs a finite place and an area, got {face.box}")
+        boxes = [face.box for face in faces]
+        _check(boxes)
         gap = self._advance(time)
-        found = self._pair(faces)
+        found = self._pair(boxes, time)
         for index, track in enumerate(self._tracks):
             if index in found:
                 track.see(faces[found[index]], time)
@@ -191,12 +218,11 @@ class Tracker:
         self._time = time
         return gap
 
-    def _pair(self, faces: Sequence[Face]) -> dict[int, int]:
-        """Return which track (by index) is seen in which face."""
-        costs = np.array(
-            [track.costs([face.box for face in faces], self._time) for track in self._tracks],
-            np.float64,
-        ).reshape(len(self._tracks), len(faces))
+    def _pair(self, boxes: Sequence[Box], time: float) -> dict[int, int]:
+        """Return which track (by index) is seen in which box."""
+        costs = np.array([track.costs(boxes, time) for track in self._tracks], np.float64).reshape(
+            len(self._tracks), len(boxes)
+        )
         # Nobody is paired at a higher cost than that of a newcomer, so any such pair may
         # as well cost just that: the assignment stays the best of all partial ones.
         pairs = assign(np.minimum(costs, _NEWCOMER))
@@ -294,8 +320,9 @@ class _Track:
         self.missed = 0  # in a row, until now
         self.confirmed = self.voted = False
         self.evidence = Evidence()
-        if face.estimate is not None:
-            self.evidence.add(face.estimate)
+        self._finds = 0
+        self._judged_finds, self._judged_side = 0, 0.0  # when it was last judged
+        self._take_in(face)
 
     def costs(self, boxes: Sequence[Box], time: float) -> list[float]:
         """Minus twice the logarithm of the likelihood that the face stepped to each box."""
@@ -313,8 +340,15 @@ class _Track:
 
     def see(self, face: Face, time: float) -> None:
         self._correct(face.box, time)
-        if face.estimate is not None:
-            self.evidence.add(face.estimate)
+        self._take_in(face)
+
+    def suffices(self, box: Box, again: float) -> bool:
+        """Tell whether what is known of the person now found in a box is enough."""
+        return (
+            self.voted
+            and self._finds + 1 < again * self._judged_finds
+            and _measure(box)[1] < again * self._judged_side
+        )
 
     def stay(self, time: float) -> None:
         self._correct(self._box, time)
@@ -348,6 +382,12 @@ class _Track:
             size_variance=self._size_variance + _SIZE_SPEED**2 * gap,
         )
 
+    def _take_in(self, face: Face) -> None:
+        self._finds += 1
+        if face.estimate is not None:
+            self.evidence.add(face.estimate)
+            self._judged_finds, self._judged_side = self._finds, _measure(face.box)[1]
+
     def _correct(self, box: Box, time: float) -> None:
         expected = self._forecast(time)
         place, both, speed = expected.covariance
@@ -370,6 +410,12 @@ class _Track:
         self.last_seen = time
         self.missed = 0
         self.recent.append(True)
+
+
+def _check(boxes: Iterable[Box]) -> None:
+    for box in boxes:
+        if not (all(map(math.isfinite, box)) and min(box[2:]) > 0):
+            raise ValueError(f"a box needs a finite place and an area, got {box}")
 
 
 def _measure(box: Box) -> tuple[_Pair, float, float]:

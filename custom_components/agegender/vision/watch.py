@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -156,7 +156,8 @@ class Watch:
             self._time = time
             return self.tracker.hold(time)
         view = self._view(frame)
-        faces = self._judged(view, self._found(view, time))
+        found = self._found(view, time)
+        faces = self._judged(view, found, self.tracker.unknown(_places(view, found), time))
         self._seen = len(faces)
         self._time = time
         return self.tracker.update(faces, time)
@@ -180,7 +181,8 @@ class Watch:
             The frame cannot be decoded.
         """
         view = self._view(frame)
-        return self._judged(view, self._engine.detect(view.image, view.min_face_size))
+        found = self._engine.detect(view.image, view.min_face_size)
+        return self._judged(view, found, range(len(found)))
 
     def finish(self) -> Scene:
         """Stop looking for a while: nobody is present, and who has not voted yet votes now."""
@@ -240,15 +242,12 @@ class Watch:
         ]
         return outside(moved, [_in_region(box, max(width, height), corner) for box in people])
 
-    def _judged(self, view: _View, found: Sequence[Detection]) -> list[Face]:
-        """Judge the faces that show enough.
-
-        The tracker's unit is the longer side of the picture, so that people stay who they
-        are when the camera changes its resolution, or the region is moved.
-        """
+    def _judged(self, view: _View, found: Sequence[Detection], wanted: Iterable[int]) -> list[Face]:
+        """Judge those faces, by index, that show enough."""
         settings = self._settings
         crops = {}
-        for index, face in enumerate(found):
+        for index in wanted:
+            face = found[index]
             if min(face.box[2:]) < settings.least_side or turn(face.landmarks) > settings.most_turn:
                 continue
             crop = self._engine.crop(view.image, face)
@@ -256,14 +255,18 @@ class Watch:
                 crops[index] = crop
         estimates = dict(zip(crops, self._engine.estimate(list(crops.values())), strict=True))
         return [
-            Face(
-                _in_picture(face.box, view.unit, view.corner),
-                face.score,
-                face.landmarks,
-                estimates.get(index),
-            )
-            for index, face in enumerate(found)
+            Face(place, face.score, face.landmarks, estimates.get(index))
+            for index, (place, face) in enumerate(zip(_places(view, found), found, strict=True))
         ]
+
+
+def _places(view: _View, found: Sequence[Detection]) -> list[Box]:
+    """Return where faces are, in longer sides of the picture.
+
+    Which is the tracker's unit, so that people stay who they are when the camera changes
+    its resolution, or the region is moved.
+    """
+    return [_in_picture(face.box, view.unit, view.corner) for face in found]
 
 
 def _in_picture(box: Box, unit: float, corner: tuple[float, float]) -> Box:
