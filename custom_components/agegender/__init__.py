@@ -134,7 +134,6 @@ async def async_setup_entry(hass: HomeAssistant, entry: AgeGenderConfigEntry) ->
         for coordinator in coordinators.values():
             coordinator.hide_unsaved()
     entry.runtime_data = RuntimeData(engine, mode, coordinators, worker.load)
-    del engine  # this frame may live on, in a cycle with an exception that was handled
     _drop_units(hass, entry)
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
 

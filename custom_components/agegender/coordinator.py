@@ -164,14 +164,9 @@ class CameraCoordinator(DataUpdateCoordinator[Reading]):
 
     @override
     async def async_shutdown(self) -> None:
-        """Want no more frames, and let go of the models.
-
-        The coordinator itself lives until the garbage collector finds it, which may be a
-        dozen reloads later.
-        """
+        """Want no more frames."""
         await super().async_shutdown()
         self._still = True  # for a frame that is on its way
-        del self._watch
 
     @callback
     def _motion_changed(self, event: Event[EventStateChangedData]) -> None:

@@ -63,6 +63,7 @@ class Worker:
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=DOMAIN)
         self._turn = asyncio.Lock()  # wakes those who wait in the order they came
         self._waiting: dict[Watch, Callable[[], Look]] = {}
+        self._engine: Engine | None = None
         self.load = Load()
         """How much of its time the cameras take; they report it."""
 
@@ -77,7 +78,8 @@ class Worker:
         PluginError
             If no runtime has the name that is set.
         """
-        return await self._async_call(self._load)
+        self._engine = engine = await self._async_call(self._load)
+        return engine
 
     def _load(self) -> Engine:
         folder = self._settings.get(CONF_MODEL)
@@ -121,11 +123,18 @@ class Worker:
             return await self._async_call(job)
 
     async def async_shutdown(self, *_: object) -> None:
-        """Finish the frame in hand and end the thread."""
+        """Finish the frame in hand, end the thread and free the models.
+
+        The engine itself may live on for a dozen reloads: a look that was cancelled holds it
+        until the garbage collector comes.
+        """
         self._waiting.clear()
         await self._hass.async_add_executor_job(
             partial(self._executor.shutdown, cancel_futures=True)
         )
+        if self._engine:
+            self._engine.close()
+            self._engine = None
 
     def _async_call[T](self, job: Callable[[], T]) -> asyncio.Future[T]:
         return self._hass.loop.run_in_executor(self._executor, job)

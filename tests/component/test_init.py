@@ -1,5 +1,6 @@
 """Loading, unloading, restarting and what stays behind: nothing."""
 
+import asyncio
 import gc
 import shutil
 import threading
@@ -7,12 +8,14 @@ import weakref
 from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 from homeassistant.config_entries import ConfigEntryState, ConfigSubentryData
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er
 from homeassistant.util import dt as dt_util
+from numpy.typing import NDArray
 from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
     async_fire_time_changed,
@@ -34,11 +37,16 @@ from custom_components.agegender.const import (
     SUBENTRY_CAMERA,
 )
 from custom_components.agegender.vision.engine import BUNDLED_MODEL
+from custom_components.agegender.vision.graph import Graph, Weights
+from custom_components.agegender.vision.runtime import Network
+from custom_components.agegender.vision.runtime.numpy_ import NumpyRuntime
 
 from .conftest import (
+    CLOCK,
     DAMAGES,
     HOME,
     INTERVAL,
+    PATIENCE,
     AddCamera,
     Damage,
     FileCamera,
@@ -320,18 +328,53 @@ async def test_a_runtime_that_is_gone_is_named(add_camera: AddCamera, watch: Wat
     assert "no runtime is called 'abacus'; there are: " in entry.reason
 
 
+class Hold:
+    """Lets NumPy compute no network before it may, and knows those that are not freed yet."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.may = threading.Event()
+        self.may.set()
+        self.waits = threading.Event()
+        self.networks = weakref.WeakSet[Network]()
+        compile_ = NumpyRuntime.compile
+
+        def compile_held(runtime: NumpyRuntime, graph: Graph, weights: Weights) -> Network:
+            network = compile_(runtime, graph, weights)
+
+            def held(batch: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+                self.waits.set()
+                assert self.may.wait(PATIENCE)
+                return network(batch)
+
+            self.networks.add(held)
+            return held
+
+        monkeypatch.setattr(NumpyRuntime, "compile", compile_held)
+
+
 async def test_a_reload_frees_the_models_at_once(
-    hass: HomeAssistant, add_camera: AddCamera, watch: Watch
+    hass: HomeAssistant, add_camera: AddCamera, watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    entry = await watch(await add_camera("hall"))
-    hass.loop.set_debug(False)  # else the loop remembers what took long
+    hold = Hold(monkeypatch)
+    cameras = [await add_camera("hall"), await add_camera("door")]
+    entry = await watch(*cameras)
+    models = set(map(weakref.ref, hold.networks))
+    assert models
     gc.collect()
     gc.disable()  # it may come a dozen reloads later
     try:
-        for _ in range(2):
-            models = weakref.ref(entry.runtime_data.engine)
-            assert await hass.config_entries.async_reload(entry.entry_id)
-            await settle(hass)
-            assert models() is None
+        # One camera's frame is looked at, the other's waits for its turn.
+        hold.may.clear()
+        hold.waits.clear()
+        async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=INTERVAL))
+        CLOCK.ahead += INTERVAL
+        await hass.async_add_executor_job(hold.waits.wait, PATIENCE)
+
+        reload = hass.async_create_task(hass.config_entries.async_reload(entry.entry_id))
+        await asyncio.sleep(0)
+        hold.may.set()
+        assert await reload
+        await settle(hass)
+        assert not [model for model in models if model()]
     finally:
         gc.enable()
