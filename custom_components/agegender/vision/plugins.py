@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from importlib.metadata import entry_points
-from typing import Generic, TypeVar
+from collections.abc import Iterable, Mapping
+from importlib import import_module
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -48,7 +48,7 @@ class Registry(Generic[T]):
 
     def names(self) -> list[str]:
         """Return all names, sorted; loads nothing."""
-        found = {entry.name for entry in entry_points(group=self.group)}
+        found = {entry.name for entry in self._offered()}
         return sorted(found | self._parts.keys())
 
     def get(self, name: str) -> T:
@@ -61,7 +61,7 @@ class Registry(Generic[T]):
         """
         if name in self._parts:
             return self._parts[name]
-        for entry in entry_points(group=self.group, name=name):
+        for entry in self._offered(name=name):
             try:
                 part: T = entry.load()
             except Exception as error:  # whatever another package's import raises
@@ -72,3 +72,10 @@ class Registry(Generic[T]):
         raise PluginError(
             f"no {self.kind} is called {name!r}; there are: {', '.join(self.names())}"
         )
+
+    def _offered(self, **of: str) -> Iterable[Any]:
+        """Return the entry points of other packages; what reads them is slow to import."""
+        offered: Iterable[Any] = import_module("importlib.metadata").entry_points(
+            group=self.group, **of
+        )
+        return offered
