@@ -282,3 +282,47 @@ def test_label_efficiency_asks_for_shares_it_can_draw(run: Path) -> None:
     done = agegender("label-efficiency", "--run", run, "--shares", "0.1,7", check=False)
     assert done.returncode == 2
     assert "above 0 up to 1" in done.stderr
+
+
+def test_ablation_tells_what_each_idea_buys_and_goes_on_where_it_stopped(
+    run: Path, tmp_path: Path
+) -> None:
+    ideas = tmp_path / "ideas.toml"
+    ideas.write_text('["no pretraining"]\nfrom_scratch = true\n')
+    page = tmp_path / "ideas.md"
+    page.write_text("# Ideas\n\n<!-- compare -->\n<!-- /compare -->\n")
+    output = tmp_path / "out"
+    command = ("ablate", ideas, "--run", run, "--output", output, "--set", "train.epochs=1")
+    agegender(*command)
+    first = pd.read_csv(output / "results.csv")
+    assert first["idea"].tolist() == ["as it is", "no pretraining"]
+
+    with ideas.open("a") as file:
+        file.write('["narrower / finer"]\nset = ["model.channels=[2, 4]"]\n')
+    agegender(*command, "--page", page)
+    results = pd.read_csv(output / "results.csv")
+    assert results.iloc[:2].equals(first)
+    base, _, narrower = results["multiply_adds"]
+    assert narrower < base / 2
+    assert results["two_faces0:gender"].between(0, 1).all()
+    assert "| narrower / finer | " in page.read_text()
+    assert (output / "cost.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    ("idea", "told"),
+    [
+        ('["no cutout"]\nset = ["train.augmentation.erase=0"', "cannot be read as ideas"),
+        ('["no cutout"]\nsets = []', "no cutout.sets: Extra inputs are not permitted"),
+        ('["no cutout"]\nset = ["train.cutout=0"]', "unknown setting train.cutout"),
+    ],
+)
+def test_an_idea_that_cannot_be_tried_is_named_before_any_is(
+    run: Path, tmp_path: Path, idea: str, told: str
+) -> None:
+    ideas = tmp_path / "ideas.toml"
+    ideas.write_text(idea)
+    done = agegender("ablate", ideas, "--run", run, "--output", tmp_path / "out", check=False)
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert not (tmp_path / "out").exists()

@@ -183,6 +183,56 @@ def label_efficiency(
     typer.echo(f"{output / 'results.csv'}, {output / 'labels.png'}: each training, and the plot")
 
 
+@app.command()
+def ablate(
+    ideas: Annotated[Path, typer.Argument(help="TOML: a table of settings for each idea.")],
+    run: RunOption,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder for table and plot; left out: RUN/ablation.")
+    ] = None,
+    set_: SetOption = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each idea.")] = 1,
+    page: Annotated[
+        Path | None, typer.Option(help="Markdown page whose marked table is replaced.")
+    ] = None,
+) -> None:
+    """Train RUN's settings again, with one idea at a time, and tell what each bought.
+
+    An idea is a table in IDEAS, such as
+
+        ["no cutout"]
+        set = ["train.augmentation.erase=0"]
+
+        ["no pretraining"]
+        from_scratch = true
+
+    Everything else is equal, the budget too; --set shortens it for all. Killed and called
+    again, it does what is left. One plot shows the error against what a face costs.
+    """
+    from trainer.evaluation.compare import into_page, markdown
+    from trainer.run import CONFIG
+    from trainer.training import ablation
+    from trainer.training.allocator import keep_freed_memory
+    from trainer.training.pretrain import encoder_weights
+
+    output = output or run / "ablation"
+    keep_freed_memory()
+    found = ablation.measure(
+        ablation.read(ideas),
+        existing(run / CONFIG, "a run's settings"),
+        set_ or [],
+        existing(encoder_weights(run), "a pretrained encoder"),
+        output,
+        seeds,
+    )
+    ablation.plot(found, output / "cost.png")
+    table = ablation.summary(found)
+    typer.echo(table.to_string(index=False))
+    if page:
+        into_page(page, markdown(table))
+    typer.echo(f"{output / 'results.csv'}, {output / 'cost.png'}: each training, and the plot")
+
+
 def _settings(set_: list[str] | None, limit: int | None) -> list[str]:
     return [*(set_ or []), *([] if limit is None else [f"data.limit={limit}"])]
 

@@ -111,8 +111,6 @@ def measure(folder: Path) -> Cost:
     if not (folder / CHECKPOINT).exists():
         return _exported(folder)
     settings, network, temperatures = models.trained(folder)
-    blank = np.zeros((faces.STORED_SIDE, faces.STORED_SIDE, 3), np.uint8)
-    views = recipes.recipe(settings.recipe).views(blank, settings).astype(np.float32)
     converted = _litert(network)
     with TemporaryDirectory() as temporary:
         try:
@@ -130,10 +128,16 @@ def measure(folder: Path) -> Cost:
             size = len(converted or b"") or (folder / CHECKPOINT).stat().st_size
     return Cost(
         network.count_params(),
-        network_multiply_adds(network, views),
+        network_multiply_adds(network, views(settings)),
         size,
-        _look(network, converted, views),
+        _look(network, converted, views(settings)),
     )
+
+
+def views(settings: config.Config) -> NDArray[np.float32]:
+    """Return what a network is shown of one face, (V, H, W, 3), such as it and its mirror image."""
+    blank = np.zeros((faces.STORED_SIDE, faces.STORED_SIDE, 3), np.uint8)
+    return recipes.recipe(settings.recipe).views(blank, settings).astype(np.float32)
 
 
 def milliseconds(costs: Mapping[str, Cost], rounds: int = ROUNDS) -> dict[str, float]:
