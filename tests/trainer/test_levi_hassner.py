@@ -84,7 +84,7 @@ def test_the_network_sees_crops_of_227_from_256() -> None:
     assert len({view.tobytes() for view in drawn}) > 15
 
 
-def test_the_middle_is_where_an_export_says_it_is() -> None:
+def test_the_middle_is_where_the_geometry_says_it_is() -> None:
     face = np.zeros((96, 96, 3), np.uint8)
     across, down = (round(96 * place) for place in GEOMETRY.left_eye)
     face[down - 2 : down + 2, across - 2 : across + 2] = 255
