@@ -12,10 +12,10 @@ import pytest
 from trainer import config
 from trainer.data.faces import Faces
 from trainer.errors import InputError
-from trainer.evaluation import compare, crossval, figures, models
+from trainer.evaluation import compare, cost, crossval, figures, models
 from trainer.evaluation.predictions import Predictions
 from trainer.models import heads, recipes
-from trainer.run import CALIBRATION, CHECKPOINT, CONFIG
+from trainer.run import BUDGET, CALIBRATION, CHECKPOINT, CONFIG
 
 from .conftest import agegender, options
 
@@ -111,6 +111,11 @@ def test_models_with_other_heads_are_compared_on_the_same_faces(
     # A run says what it was trained with; a model that asks no age has no error of ages.
     assert not np.isfinite(bare.get("views", np.nan))
     assert not {"mae", "fairface_exact"} & set(small.dropna().index)
+    # Of a run from before that was logged, its settings tell the views: without a pretrained
+    # encoder there was no pretraining.
+    assert small["views"] == 4 * 2
+    (gender / BUDGET).unlink()
+    assert cost.budget(gender) == cost.Budget(2, 4 * 2, None)
 
     markdown = (tmp_path / "table" / "compare.md").read_text()
     assert markdown.count("\n") == 2 + 3

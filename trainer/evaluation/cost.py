@@ -30,6 +30,7 @@ from trainer.export.artefact import ExportError, write
 from trainer.export.formats import Litert
 from trainer.models import heads, recipes
 from trainer.run import BUDGET, CHECKPOINT, CONFIG
+from trainer.training.pretrain import encoder_weights
 
 ROUNDS = 101
 FILES = (artefact.DESCRIPTION, artefact.WEIGHTS)
@@ -249,7 +250,9 @@ def budget(folder: Path) -> Budget | None:
         log = pd.read_csv(folder / BUDGET)
         return Budget(labelled, int(log["views"].sum()), float(log["cpu_s"].sum()) / 60)
     views = settings.train.epochs * settings.train.steps * settings.train.batch_size
-    if recipes.recipe(settings.recipe).pretrained:
+    # An exported model leaves the pretrained encoder behind, a run that had one keeps it.
+    kept = encoder_weights(folder).exists() or (folder / artefact.DESCRIPTION).exists()
+    if recipes.recipe(settings.recipe).pretrained and kept:
         before = settings.pretrain
         epochs = before.stack_epochs + before.stage_epochs * len(settings.model.channels)
         views += epochs * before.steps * before.batch_size
