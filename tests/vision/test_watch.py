@@ -16,7 +16,7 @@ from agegender_vision.detector import Box, Detection
 from agegender_vision.engine import BUNDLED_MODEL, Engine
 from agegender_vision.estimator import Estimate, Estimator
 from agegender_vision.evidence import UNJUDGED
-from agegender_vision.frame import FrameError
+from agegender_vision.frame import FrameError, thumbnail
 from agegender_vision.mtcnn import Mtcnn
 from agegender_vision.region import Region
 from agegender_vision.runtime.choice import choose
@@ -152,6 +152,23 @@ def test_a_still_scene_is_hardly_looked_at_and_nobody_leaves(
     assert people[5:] == 95 * [1]
     # At first, and once more after a minute.
     assert detector.searches + detector.follows <= 6
+
+
+def test_a_picture_sent_again_is_not_decoded_again(
+    engine: Engine, astronaut: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    glances: list[bytes] = []
+
+    def glance(frame: bytes) -> NDArray[np.uint8]:
+        glances.append(frame)
+        return thumbnail(frame)
+
+    monkeypatch.setattr("agegender_vision.watch.thumbnail", glance)
+    watch, first, second = Watch(engine), jpeg(astronaut), jpeg(astronaut[:, ::-1])
+    frames = [first, first, first, second, second, first]
+    for second_of_day, frame in enumerate(frames):
+        watch.look(bytes(bytearray(frame)), second_of_day)  # equal, not the same object
+    assert glances == [first, second, first]
 
 
 def test_an_empty_still_scene_is_hardly_looked_at(
