@@ -28,7 +28,7 @@ from tests.e2e.faulty_camera import Camera
 from tests.e2e.soak import OWN_MOUNTS, Clock, Sample, Soak, lacking
 
 DISK = "400m"
-WARM_UP = 3000
+WARM_UP = 8000
 """Frames after a start until memory is what it will be."""
 FEWEST = 10
 """Samples that a slope is told of."""
@@ -103,7 +103,8 @@ async def soaked(folder: Path, outside: Path, arguments: argparse.Namespace) -> 
         await Camera(f"Door {number + 1}", random.Random(number)).switch_on()  # noqa: S311
         for number in range(arguments.cameras)
     ]
-    soak = Soak(folder, outside, cameras, Clock(outside), draw)
+    history = not arguments.no_history
+    soak = Soak(folder, outside, cameras, Clock(outside), draw, history=history)
     await run(soak, arguments.frames, arguments.kills)
     return soak
 
@@ -173,6 +174,9 @@ def main() -> None:
     parser.add_argument("--cameras", type=int, default=20, help="each delivers a frame a second")
     parser.add_argument("--kills", type=int, default=2, help="of Home Assistant, in all")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--no-history", action="store_true", help="without the recorder, whose memory grows"
+    )
     parser.add_argument("--disk", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.disk:
