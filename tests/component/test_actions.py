@@ -15,7 +15,6 @@ from custom_components.agegender.const import CONF_WINDOW, DOMAIN
 from .conftest import (
     CLOCK,
     NOBODY,
-    OLDER_WOMAN,
     PUBLIC,
     WOMAN,
     AddCamera,
@@ -50,7 +49,7 @@ async def test_a_scan_tells_counts_of_a_new_frame_and_nothing_else(
     await watch(camera)
     assert camera.counts()["People in view"] == "0"
 
-    camera.show(side_by_side(WOMAN, OLDER_WOMAN))
+    camera.show(side_by_side(WOMAN, WOMAN))
     CLOCK.ahead += 10  # the interval is a minute
     answer = await scan(hass, camera.device_id())
     # The entities tell of the same frame, without waiting for the interval.

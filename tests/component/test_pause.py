@@ -10,7 +10,6 @@ from .conftest import (
     HOME,
     INTERVAL,
     NOBODY,
-    OLDER_WOMAN,
     PUBLIC,
     WOMAN,
     AddCamera,
@@ -152,7 +151,7 @@ async def test_a_scan_of_a_paused_camera_counts_faces_and_leaves_it_paused(
         assert answer is not None
         return dict(answer)
 
-    wilful.frame = side_by_side(WOMAN, OLDER_WOMAN)
+    wilful.frame = side_by_side(WOMAN, WOMAN)
     answer = await scan()
     assert answer["people"] == 2
     assert answer["by_gender"] == {"female": 2, "male": 0, "unknown": 0}
