@@ -12,6 +12,7 @@ from trainer import config
 from trainer.evaluation.cost import Cost, budget, milliseconds, network_multiply_adds
 from trainer.run import BUDGET, CONFIG
 from trainer.training.callbacks import Budget
+from trainer.training.pretrain import encoder_weights
 
 
 def network(shape: tuple[int, ...], *stack: layers.Layer) -> keras.Model:
@@ -61,6 +62,11 @@ def test_networks_inside_a_network_count_each_time_they_look() -> None:
 
 def test_a_resumed_training_counts_no_epoch_twice(tmp_path: Path) -> None:
     config.save(config.load(None, ['data.manifests=["gone"]']), tmp_path / CONFIG)
+    scratch = budget(tmp_path)
+    assert scratch is not None
+    assert scratch.views == 128 * 50 * 120
+    (tmp_path / "pretrain").mkdir()
+    encoder_weights(tmp_path).touch()
     before = budget(tmp_path)
     assert before is not None
     assert before.labelled is None

@@ -65,8 +65,12 @@ def test_an_ensemble_is_evaluated_as_a_model_is(two_faces: Path, tmp_path: Path)
     assert f"go on with `agegender evaluate {folder}`" in said.output
     assert models.load(folder).name == "vote"
     agegender("evaluate", folder, "--manifest", two_faces, "--split", "val")
-    found = json.loads((folder / "metrics.json").read_text())["val"]
-    assert found[two_faces.name]["figures"]["gender"] == 1
+    agegender("evaluate", shipped, "--manifest", two_faces, "--split", "val", "--output", tmp_path)
+    voted, alone = (
+        json.loads((one / "metrics.json").read_text())["val"][two_faces.name]["figures"]
+        for one in (folder, tmp_path)
+    )
+    assert voted["gender"] == alone["gender"]  # two of the three are that model
 
 
 def test_what_is_no_ensemble_is_refused(tmp_path: Path) -> None:

@@ -49,7 +49,8 @@ def test_an_engine_takes_it_by_name(astronaut: NDArray[np.uint8]) -> None:
     (_, usual), *_ = Engine.load().analyze(astronaut)
     (_, estimate), *_ = Engine.load(detector="haar").analyze(astronaut)
     assert estimate.p_female > 0.5
-    assert estimate.age == pytest.approx(usual.age, abs=8)
+    # It tells no landmarks, so the crop is another one; both say what they are not sure of.
+    assert max(usual.age_low, estimate.age_low) < min(usual.age_high, estimate.age_high)
 
 
 @pytest.mark.usefixtures("opencv4")
