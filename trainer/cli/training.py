@@ -40,7 +40,7 @@ def pretrain(
     from trainer.run import open_run, settings_of
     from trainer.training.allocator import keep_freed_memory
     from trainer.training.cluster import joined
-    from trainer.training.pretrain import encoder_weights, pretrain
+    from trainer.training.pretrain import encoder_weights, faces_to_see, pretrain
 
     keep_freed_memory()
     given = config, _settings(set_, limit)
@@ -53,13 +53,9 @@ def pretrain(
         settings = cluster.first(
             lambda: open_run(run, *given, resume=resume), lambda: settings_of(run)
         )
-        from trainer.data import faces
-
         result = encoder_weights(run)
         if not result.exists():
-            manifests = [*settings.data.manifests, *settings.data.unlabeled]
-            seen = faces.load(manifests, ["train", "unlabeled"], settings.data.limit)
-            pretrain(settings, seen, run, cluster)
+            pretrain(settings, faces_to_see(settings), run, cluster)
     typer.echo(
         f"{result}: the pretrained encoder; go on with `agegender train --run {run} --resume`"
     )

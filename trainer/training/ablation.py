@@ -15,7 +15,7 @@ from trainer.config import Config
 from trainer.data import faces
 from trainer.errors import InputError
 from trainer.models import heads
-from trainer.training.pretrain import encoder_weights, pretrain
+from trainer.training.pretrain import encoder_weights, faces_to_see, pretrain
 from trainer.training.trials import MEASURES, Trials, file_name, measured
 
 BASE = "as it is"
@@ -176,9 +176,5 @@ def _pretraining(settings: Config) -> tuple[object, ...]:
 def _pretrained(settings: Config, folder: Path) -> Path:
     made = encoder_weights(folder)
     if not made.exists():
-        data = settings.data
-        unlabeled = faces.load(
-            [*data.manifests, *data.unlabeled], ["train", "unlabeled"], data.limit
-        )
-        pretrain(settings, unlabeled, folder)
+        pretrain(settings, faces_to_see(settings), folder)
     return made

@@ -10,7 +10,7 @@ import numpy as np
 from trainer.config import Config
 from trainer.data.augment import view
 from trainer.data.batches import FaceBatches
-from trainer.data.faces import Faces
+from trainer.data.faces import Faces, load
 from trainer.files import atomically
 from trainer.models import autoencoder, encoders
 from trainer.run import BUDGET
@@ -23,6 +23,12 @@ def encoder_weights(run: Path) -> Path:
     """Return where a run's pretrained encoder is, once it is finished."""
     older = run / "pretrain" / "encoder.weights.h5"  # until November 2026
     return older if older.exists() else run / "pretrain" / "encoder.keras"
+
+
+def faces_to_see(config: Config) -> Faces:
+    """Read what :func:`pretrain` learns from: all faces but those held out, labelled or not."""
+    manifests = [*config.data.manifests, *config.data.unlabeled]
+    return load(manifests, ["train", "unlabeled"], config.data.limit)
 
 
 def pretrain(config: Config, faces: Faces, run: Path, cluster: Cluster | None = None) -> Path:
