@@ -20,6 +20,9 @@ from agegender_vision.runtime import runtimes
 from trainer.cli import main
 from trainer.data import manifest
 from trainer.data.geometry import GEOMETRY
+from trainer.training.processor import prepare
+
+prepare()  # as a process of its own would: with other kernels a resumed run is another one
 
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared" / "data"

@@ -174,13 +174,14 @@ def crossval(
 
     Faces of `train` and `val` take part, those of `test` only where the manifest has folds.
     """
+    from trainer.training.processor import prepare
+
+    prepare()
     from trainer.data import faces
     from trainer.evaluation import crossval as protocol
     from trainer.files import atomically
     from trainer.run import open_run
-    from trainer.training.allocator import keep_freed_memory
 
-    keep_freed_memory()
     overrides = [*(set_ or []), *([] if limit is None else [f"data.limit={limit}"])]
     settings = open_run(run, config, overrides, resume=resume)
     few = settings.data.limit

@@ -37,12 +37,13 @@ def pretrain(
     dry_run: DryRunOption = False,
 ) -> None:
     """Pretrain the encoder as a stacked denoising autoencoder, on faces without labels."""
+    from trainer.training.processor import prepare
+
+    prepare()
     from trainer.run import open_run, settings_of
-    from trainer.training.allocator import keep_freed_memory
     from trainer.training.cluster import joined
     from trainer.training.pretrain import encoder_weights, faces_to_see, pretrain
 
-    keep_freed_memory()
     given = config, _settings(set_, limit)
     if dry_run:
         from trainer.training.dry_run import try_pretraining
@@ -74,13 +75,14 @@ def train(
     ] = False,
 ) -> None:
     """Train the heads on the pretrained encoder, and calibrate them."""
+    from trainer.training.processor import prepare
+
+    prepare()
     from trainer.models.recipes import recipe
     from trainer.run import CALIBRATION, CHECKPOINT, CONFIG, open_run, settings_of
-    from trainer.training.allocator import keep_freed_memory
     from trainer.training.cluster import joined
     from trainer.training.pretrain import encoder_weights
 
-    keep_freed_memory()
     given = config, _settings(set_, limit)
     encoder = encoder_weights(run)
     if dry_run:
@@ -144,12 +146,14 @@ def label_efficiency(
 
     Everything else is equal. Killed and called again, it does what is left.
     """
+    from trainer.training.processor import prepare
+
+    prepare()
     from trainer import config
     from trainer.data import faces
     from trainer.models import heads
     from trainer.run import CONFIG
     from trainer.training import label_efficiency
-    from trainer.training.allocator import keep_freed_memory
     from trainer.training.pretrain import encoder_weights
 
     settings = config.load(existing(run / CONFIG, "a run's settings"), set_ or [])
@@ -162,7 +166,6 @@ def label_efficiency(
         raise InputError(f"--shares {shares}: give numbers above 0 up to 1, such as 0.01,0.1,1.")
     output = output or run / "labels"
     output.mkdir(parents=True, exist_ok=True)
-    keep_freed_memory()
     manifests, limit = settings.data.manifests, settings.data.limit
     seen = faces.load(manifests, ["train"], limit)
     found = label_efficiency.measure(
@@ -205,14 +208,15 @@ def ablate(
     Everything else is equal, the budget too; --set shortens it for all. Killed and called
     again, it does what is left. One plot shows the error against what a face costs.
     """
+    from trainer.training.processor import prepare
+
+    prepare()
     from trainer.evaluation.compare import into_page, markdown
     from trainer.run import CONFIG
     from trainer.training import ablation
-    from trainer.training.allocator import keep_freed_memory
     from trainer.training.pretrain import encoder_weights
 
     output = output or run / "ablation"
-    keep_freed_memory()
     found = ablation.measure(
         ablation.read(ideas),
         existing(run / CONFIG, "a run's settings"),

@@ -11,6 +11,7 @@ from trainer.config import Config
 from trainer.models.encoders import ENCODER
 from trainer.models.heads import Head
 from trainer.models.recipes import Recipe
+from trainer.training.processor import jit_compile
 
 
 @dataclass(frozen=True)
@@ -61,3 +62,5 @@ def enter(
             layer.trainable = not phase.frozen
     epochs = config.train.model_copy(update={"epochs": phase.last - phase.first})
     system.compile(model, config.model_copy(update={"train": epochs}), heads)
+    if (jit := jit_compile()) != "auto":
+        model.jit_compile = jit

@@ -17,6 +17,7 @@ from trainer.run import BUDGET
 from trainer.training.callbacks import Bar, Budget, Finite, Log, TensorBoard
 from trainer.training.checkpoint import Checkpoint, Reseed
 from trainer.training.cluster import Cluster
+from trainer.training.processor import jit_compile
 
 
 def encoder_weights(run: Path) -> Path:
@@ -117,8 +118,7 @@ def _fit(
                     warmup_steps=settings.steps // 4,
                 )
             ),
-            # XLA is slower than plain kernels for transposed convolutions on a CPU.
-            jit_compile=False,
+            jit_compile=jit_compile(),
         )
         # One forward pass makes every variable, which restoring a checkpoint needs.
         model(np.zeros((1, config.model.size, config.model.size, 3), np.float32))
