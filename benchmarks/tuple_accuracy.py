@@ -4,7 +4,10 @@ Keras, asked for "accuracy" of two numbers, takes them for two classes and compa
 larger one stands. The band's number, 0 to 7, is larger than the gender's, 0 or 1, unless the
 face is a baby's: nearly everybody is in the same "class", and any network is right.
 
-usage: benchmarks/tuple_accuracy.py RUN [--split val] [--adience FOLDER]
+With --two-hot a network that gives each band a probability is read both ways: as its likeliest
+band, and as the mean of its bands, which is what a squared error teaches one number to be.
+
+usage: benchmarks/tuple_accuracy.py RUN [--split val] [--adience FOLDER] [--two-hot RUN]
 """
 
 from __future__ import annotations
@@ -21,8 +24,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from trainer.data import adience, faces
+from trainer.data.faces import Faces
 from trainer.evaluation import models
 from trainer.models import heads, recipes
+from trainer.models.reading import probabilities
 
 Floats = NDArray[np.float32]
 
@@ -33,6 +38,7 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("--split", default="val")
     parser.add_argument("--adience", type=Path, help="folder with fold_0_data.txt to fold_4")
+    parser.add_argument("--two-hot", type=Path, help="run of fcn-2hot")
     given = parser.parse_args()
     if given.adience:
         labels = adience_labels(given.adience)
@@ -65,6 +71,27 @@ def main() -> None:
         scores = (keras_accuracy(true, answers), right[:, 0].mean(), off.mean())
         row = (*scores, right[:, 1].mean(), right.all(axis=1).mean())
         print(f"| {name} | {' | '.join(map(share, row))} |")
+
+    if given.two_hot:
+        print(f"\n| {given.two_hot}, {len(true):,} faces | band | one-off | mean square |")
+        print("|---|---:|---:|---:|")
+        for name, band in both_readings(given.two_hot, held_out.subset(np.flatnonzero(known))):
+            off = np.abs(np.round(band) - true[:, 0])
+            square = np.square(band - true[:, 0]).mean()
+            print(
+                f"| {name} | {share((off == 0).mean())} | {share((off <= 1).mean())} "
+                f"| {square:.2f} |"
+            )
+
+
+def both_readings(run: Path, held_out: Faces) -> list[tuple[str, Floats]]:
+    """Return the number of each face's likeliest band, and the mean over its bands, (N,)."""
+    settings, network, _ = models.trained(run)
+    logits = recipes.outputs(network, held_out, settings)["age"]
+    shares = probabilities(heads.of(settings)["age"].description, logits)
+    likeliest = shares.argmax(axis=1).astype(np.float32)
+    mean = (shares @ np.arange(shares.shape[1])).astype(np.float32)
+    return [("its likeliest band", likeliest), ("the mean of its bands", mean)]
 
 
 def adience_labels(folder: Path) -> Floats:
