@@ -20,10 +20,13 @@ from trainer import config
 from trainer.data import faces
 from trainer.evaluation import metrics
 from trainer.models import heads
+from trainer.models.heads import head_losses
 from trainer.recipes.mobilenetv2 import MOMENTUM, MobileNetV2
 
 KERAS_MOMENTUM = 0.999
 FACES, BATCH = 64, 32
+LEARNING_RATE = 3e-4
+"""Of Adam."""
 
 
 def main() -> None:
@@ -41,9 +44,6 @@ def main() -> None:
             "model.dropout=0",
             "model.mirror=false",
             "options.alpha=0.35",
-            "train.epochs=1",
-            f"train.steps={asked.steps}",
-            "train.learning_rate=0.003",
         ],
     )
     seen = faces.load([asked.manifest], ["val"], FACES)
@@ -60,7 +60,8 @@ def main() -> None:
         recipe = MobileNetV2(momentum=momentum)
         keras.utils.set_random_seed(settings.seed)
         model = recipe.build(settings, {"age": head})
-        recipe.compile(model, settings, {"age": head})
+        falling = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, asked.steps)
+        model.compile(keras.optimizers.Adam(falling), **head_losses(settings, {"age": head}))
         views = np.concatenate([recipe.views(face, settings) for face in seen.images])
         views = views.astype(np.float32)
         random = np.random.default_rng(settings.seed)

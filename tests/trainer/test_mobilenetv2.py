@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from trainer import config
+from trainer.config import Config
 from trainer.data.augment import Augmentation, view
 from trainer.errors import InputError
 from trainer.models import heads
@@ -60,15 +61,25 @@ def test_the_loss_of_a_first_step_by_hand() -> None:
     assert np.ravel(loss)[0] == pytest.approx(expected, rel=1e-4)
 
 
-def test_after_the_frozen_phase_the_rate_is_a_tenth() -> None:
-    settings = config.load(None, [*ONE, "train.learning_rate=0.01"])
+def rates(settings: Config, *, pretrained: bool) -> list[float]:
+    """With which each phase begins."""
     asked = heads.of(settings)
     network = RECIPE.build(settings, asked)
-    rates = []
-    for phase in phases(settings, pretrained=True):
+    found = []
+    for phase in phases(settings, pretrained=pretrained):
         enter(phase, network, RECIPE, settings, asked)
-        rates.append(float(network.optimizer.learning_rate))
-    assert rates == pytest.approx([0.01, 0.001])
+        found.append(float(network.optimizer.learning_rate))
+    return found
+
+
+def test_after_the_frozen_phase_the_rate_is_a_tenth(weights: Path) -> None:
+    settings = config.load(None, [*ONE, "train.learning_rate=0.01", f'options.weights="{weights}"'])
+    assert rates(settings, pretrained=True) == pytest.approx([0.01, 0.001])
+
+
+def test_from_random_weights_nothing_is_frozen_and_the_rate_is_whole() -> None:
+    settings = config.load(None, [*ONE, "train.learning_rate=0.01"])
+    assert rates(settings, pretrained=False) == pytest.approx([0.01])
 
 
 def test_a_sheared_view_tilts_upright_lines() -> None:
@@ -130,7 +141,6 @@ def test_it_learns_the_age_bands_of_real_faces(few_faces: Path) -> None:
             "model.mirror=false",
             "train.epochs=1",
             "train.steps=100",
-            "train.learning_rate=0.003",
         ],
     )
     found = learnt(settings, few_faces, batch_size=32, epochs=50)
