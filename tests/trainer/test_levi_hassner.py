@@ -16,7 +16,7 @@ from trainer.errors import InputError
 from trainer.evaluation.predictions import Predictions
 from trainer.models import bands, heads, recipes
 from trainer.models.normalisation import LocalResponseNormalization
-from trainer.recipes.levi_hassner import RECIPE
+from trainer.recipes.levi_hassner import CHAINED, RECIPE
 
 from .learning import learnt
 
@@ -169,17 +169,27 @@ def test_a_chain_takes_the_age_from_the_network_of_the_predicted_gender() -> Non
         config.load(None, ["recipe=levi-hassner-chained", "heads.age_of_men.kind=none"])
 
 
+QUICK = ("model.size=32", "model.dropout=0", "train.learning_rate=0.003")
+
+
+def test_a_chain_is_three_networks_of_which_two_learn_the_age() -> None:
+    settings = config.load(None, ["recipe=levi-hassner-chained", *QUICK])
+    network = CHAINED.build(settings, heads.of(settings))
+    shapes = {name: output.shape[1] for name, output in network.output.items()}
+    assert shapes == {"gender": 1, "age_of_women": 8, "age_of_men": 8}
+    firsts = [layer.name for layer in network.layers if layer.name.endswith("conv1")]
+    assert sorted(firsts) == sorted(f"{name}_conv1" for name in shapes)
+
+
 @pytest.mark.data
 def test_it_learns_the_gender_of_real_faces(few_faces: Path) -> None:
-    settings = config.load(
-        None,
-        [
-            "recipe=levi-hassner",
-            "heads.age.kind=none",
-            "model.size=32",
-            "model.dropout=0",
-            "train.learning_rate=0.003",
-        ],
-    )
+    settings = config.load(None, ["recipe=levi-hassner", "heads.age.kind=none", *QUICK])
     found = learnt(settings, few_faces, batch_size=16, epochs=10)
     assert found["gender"] > found["majority_gender"] + 0.1
+
+
+@pytest.mark.data
+def test_a_chain_learns_the_age_bands_of_real_faces(few_faces: Path) -> None:
+    settings = config.load(None, ["recipe=levi-hassner-chained", *QUICK])
+    found = learnt(settings, few_faces, batch_size=16, epochs=15)
+    assert found["adience_exact"] > found["adience_commonest"] + 0.1
