@@ -20,6 +20,7 @@ from statistics import median
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as `prepare` says, and before Keras
 
 import keras
 import numpy as np
@@ -30,7 +31,8 @@ from trainer.data.batches import Batch, FaceBatches
 from trainer.data.faces import STORED_SIDE, Faces
 from trainer.models import heads
 from trainer.models.recipes import recipe
-from trainer.training.allocator import keep_freed_memory
+from trainer.training.phases import enter, phases
+from trainer.training.processor import prepare
 
 FACES = 4096
 WARM, STEPS = 8, 16
@@ -86,11 +88,11 @@ def noise() -> Faces:
 def main() -> None:
     """Print one row for each round, and the medians."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 15
-    keep_freed_memory()
+    prepare()
     config = Config()
     system, asked, seen = recipe(config.recipe), heads.of(config), noise()
     model = system.build(config, asked)
-    system.compile(model, config, asked)
+    enter(phases(config, pretrained=False)[0], model, system, config, asked)
     faces = FaceBatches(
         seen,
         lambda face, random: system.views(face, config, random)[0],

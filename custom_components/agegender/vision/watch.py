@@ -66,7 +66,7 @@ class WatchSettings:
     motion_threshold: float = 6.0
     looks_after_motion: int = 3
     still_seconds: float = 60.0
-    search_every: int = 5
+    search_every: int = 8
     follow_seconds: float = 1.5
     least_side: float = 20.0
     least_sharpness: float = 0.005
