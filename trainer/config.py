@@ -110,6 +110,8 @@ class HeadConfig(BaseModel):
 
     With `class_weights` "balanced" each class (of ages, each decade) counts as much as any
     other in all; a table gives the weights of single classes, such as {male = 1.5}.
+    `group_weights` are those of the manifest's groups, or of one gender of a group, such as
+    {"Black" = 1.5, "White female" = 1.2}; the narrower wins.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True)
@@ -117,6 +119,7 @@ class HeadConfig(BaseModel):
     kind: str
     weight: Weight = 1.0
     class_weights: Literal["balanced"] | dict[str, Weight] | None = None
+    group_weights: dict[str, Weight] | None = None
 
     @property
     def options(self) -> dict[str, Any]:

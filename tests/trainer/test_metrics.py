@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from trainer.config import Config
+from trainer.config import Config, load
 from trainer.evaluation import metrics
 from trainer.evaluation.calibration import calibrate
 from trainer.evaluation.predictions import Predictions
@@ -78,6 +78,34 @@ def test_calibration_finds_the_temperature_that_was_applied() -> None:
         {"gender": np.where(female, "female", "male"), "age_low": np.nan, "age_high": np.nan}
     )
     outputs = {"age": np.zeros((4000, 101), np.float32), "gender": honest * 2}
-    found = calibrate(heads.of(Config()), outputs, table)
+    asked = heads.of(load(None, ["heads.gender.smoothing=0"]))
+    found = calibrate(asked, outputs, table)
     assert found["gender_temperature"] == pytest.approx(2, abs=0.15)
     assert found["age_temperature"] == 1
+
+
+def test_calibration_undoes_the_smoothing_that_a_head_was_trained_with() -> None:
+    random = np.random.default_rng(0)
+    honest = random.beta(0.5, 0.5, 4000).clip(0.01, 0.99)
+    female = random.random(4000) < honest
+    table = pd.DataFrame(
+        {"gender": np.where(female, "female", "male"), "age_low": np.nan, "age_high": np.nan}
+    )
+    learned = 0.9 * honest + 0.05
+    outputs = {"gender": np.log(learned / (1 - learned))[:, None].astype(np.float32)}
+    settings = load(None, ["heads.gender.smoothing=0.1", "heads.age.kind=none"])
+    asked = heads.of(settings)
+    temperatures = calibrate(asked, outputs, table)
+    assert temperatures["gender_temperature"] == pytest.approx(1, abs=0.05)
+    said = Predictions.from_outputs(asked, outputs, temperatures)
+    np.testing.assert_allclose(said.p_female, honest, atol=0.02)
+
+
+def test_a_perfect_calibration_shows_an_error_by_chance() -> None:
+    random = np.random.default_rng(0)
+    p = random.random(1000)
+    chance = metrics.chance_calibration_error(p)
+    female = (random.random(1000) < p).astype(float)
+    assert metrics.expected_calibration_error(female, p) == pytest.approx(chance, rel=0.5)
+    assert metrics.chance_calibration_error(np.repeat(p, 100)) < chance / 5
+    assert metrics.chance_calibration_error(np.array([0.0, 1.0])) == 0

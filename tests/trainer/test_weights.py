@@ -24,6 +24,7 @@ def table() -> pd.DataFrame:
             "age_low": [31, 35, 4, np.nan, 38],
             "age_high": [31, 39, 6, np.nan, 38],
             "dataset": ["a", "a", "a", "b", "b"],
+            "group": ["x", "x", "y", "y", "x"],
             "trust": [1.0, np.nan, 0.5, 1.0, 0.0],
         }
     )
@@ -65,9 +66,20 @@ def test_single_classes_data_sets_and_faces_have_weights(table: pd.DataFrame) ->
     assert found["gender"] == [1, 3, 0.5, 0.5, 0]
 
 
+def test_a_head_weighs_groups_and_one_gender_of_a_group(table: pd.DataFrame) -> None:
+    found = weights(
+        table,
+        'heads.gender.group_weights={x = 2, "x female" = 5, "y female" = 0.5}',
+        "train.dataset_weights={b = 0.1}",
+    )
+    assert found["gender"] == pytest.approx([5, 2, 0.5, 0.05, 0.2])
+    assert found["age"] == pytest.approx([1, 1, 1, 0.1, 0.1])
+
+
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
+        ('heads.age.group_weights={"y male" = 3}', r"heads.age.group_weights: .* of 'y male'.*x m"),
         ('heads.gender.class_weights={"men" = 3}', r"no training face is of 'men'.*female, male"),
         ("train.dataset_weights={c = 2}", r"train.dataset_weights: .* of 'c'. There are a, b"),
         ("train.weight_column=care", r"'care': no manifest has that column. .*trust"),

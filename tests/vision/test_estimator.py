@@ -107,7 +107,7 @@ def test_further_heads_are_told_to_who_asks(folder: Path) -> None:
     weights = WEIGHTS | {"hat": np.array([[4], [0], [0]]), "colour": np.eye(3) * 2}
     outputs = METADATA["outputs"] | {
         "hat": {"type": "logit", "positive": "yes"},
-        "colour": {"type": "classes", "labels": ["red", "green", "blue"]},
+        "colour": {"type": "classes", "labels": ["red", "green", "blue"], "smoothing": 0.03},
         "height": {"type": "metres"},  # of a later version
     }
     metadata = METADATA | {"outputs": outputs, "calibration": {"hat_temperature": 2}}
@@ -120,7 +120,7 @@ def test_further_heads_are_told_to_who_asks(folder: Path) -> None:
         "colour": pytest.approx({"red": 1 / 3, "green": 1 / 3, "blue": 1 / 3}),
     }
     assert red["hat"]["yes"] == pytest.approx(1 / (1 + np.exp(-2)))
-    assert red["colour"]["red"] == pytest.approx(np.exp(2) / (np.exp(2) + 2))
+    assert red["colour"]["red"] == pytest.approx((np.exp(2) / (np.exp(2) + 2) - 0.01) / 0.97)
 
     (unasked,) = Estimator(loaded, runtimes.get("numpy")).estimate(crops(RED))
     assert unasked.attributes == {}
@@ -175,6 +175,21 @@ def test_calibration(folder: Path) -> None:
     assert blue.p_female == pytest.approx(1 / (1 + np.exp(-0.5)))
 
 
+def test_smoothed_labels_are_allowed_for(folder: Path) -> None:
+    gender = {"type": "logit", "positive": "female", "smoothing": 0.2}
+    outputs = METADATA["outputs"] | {"gender": gender}
+    black, blue = estimator(folder, outputs=outputs).estimate(crops(BLACK, BLUE))
+    assert black.p_female == pytest.approx(0.5)
+    # Of a face that is surely female 90 % of the label says so; the model says 88 %.
+    said = 1 / (1 + np.exp(-2))
+    assert blue.p_female == pytest.approx((said - 0.1) / 0.8, abs=1e-6)
+
+    sure = WEIGHTS | {"gender/kernel": np.array([[0], [0], [5000]])}
+    artefact.save(folder, METADATA | {"outputs": outputs}, {"estimator": GRAPH}, sure)
+    (blue,) = Estimator(artefact.load(folder), runtimes.get("numpy")).estimate(crops(BLUE))
+    assert 0.99 < blue.p_female < 1
+
+
 def test_large_logits_do_not_overflow(folder: Path) -> None:
     weights = WEIGHTS | {"gender/kernel": np.array([[0], [0], [-5000]])}
     artefact.save(folder, METADATA, {"estimator": GRAPH}, weights, half_above=math.inf)
@@ -213,6 +228,7 @@ def test_crops_of_another_shape_or_type(folder: Path, wrong: NDArray[np.uint8]) 
         {"outputs": METADATA["outputs"] | {"age": {"support": [0, 100]}}},
         {"outputs": METADATA["outputs"] | {"gender": {"positive": "other"}}},
         {"calibration": {"age_temperature": "warm"}},
+        {"outputs": METADATA["outputs"] | {"gender": {"type": "logit", "smoothing": 1}}},
     ],
 )
 def test_a_model_that_does_not_describe_itself(folder: Path, changes: dict[str, Any]) -> None:

@@ -42,6 +42,9 @@ trained on; `val` chose the temperatures that calibrate the probabilities.
 
 $figures
 
+The calibration error is a mean of absolute gaps, so it is above zero even where every
+probability is right: by how much, for these very faces, the line below it tells.
+
 ## When it does not answer
 
 The integration calls a face unknown whose answer is less certain than a threshold. Below:

@@ -25,6 +25,7 @@ TITLES = {
     "interval_coverage": "80 % interval holds the age",
     "gender": "gender accuracy",
     "gender_ece": "gender calibration error (ECE)",
+    "gender_ece_chance": "the same, were it perfect: chance alone",
     "gender_gap": "gender accuracy, best group less worst",
     "fairface_exact": "FairFace band, exact",
     "fairface_one_off": "FairFace band, one-off",
@@ -138,9 +139,9 @@ def figures(
         out["interval_coverage"] = float(held.mean())
     if "gender" in single:
         known = ~np.isnan(faces.female)
-        out["gender_ece"] = metrics.expected_calibration_error(
-            faces.female[known], found.p_female[known]
-        )
+        p = found.p_female[known]
+        out["gender_ece"] = metrics.expected_calibration_error(faces.female[known], p)
+        out["gender_ece_chance"] = metrics.chance_calibration_error(p)
         women = float(np.mean(faces.female[known]))
         out["majority_gender"] = max(women, 1 - women)
         gap = _gap(faces, single["gender"])

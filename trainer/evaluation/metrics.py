@@ -62,7 +62,7 @@ def expected_calibration_error(positive: Floats, p: Floats, bins: int = 15) -> f
     """Return the ECE of a probability (Guo et al., ICML 2017), in [0, 1].
 
     Confidence is the probability of the predicted class, cut into equal-width bins
-    between one half and one.
+    between one half and one: below there is none, of two classes.
 
     Parameters
     ----------
@@ -76,11 +76,27 @@ def expected_calibration_error(positive: Floats, p: Floats, bins: int = 15) -> f
     confidence = np.maximum(p, 1 - p)
     right = (p >= 0.5) == (positive == 1)
     place = np.minimum(((confidence - 0.5) * 2 * bins).astype(int), bins - 1)
-    gaps = [
-        abs(right[place == b].mean() - confidence[place == b].mean()) * np.mean(place == b)
-        for b in np.unique(place)
-    ]
-    return float(np.sum(gaps))
+    return float(np.abs(np.bincount(place, right - confidence)).sum() / len(p))
+
+
+def chance_calibration_error(p: Floats, draws: int = 200, seed: int = 0) -> float:
+    """Return the ECE that the probabilities would show on average were they right, in [0, 1].
+
+    It is not zero, because the faces of a bin are few: what is measured is at least partly
+    chance where it is not far above this.
+
+    Parameters
+    ----------
+    p
+        Probabilities of yes, (N,); by them labels are drawn.
+    draws
+        How often.
+    seed
+        Of the draws.
+    """
+    random = np.random.default_rng(seed)
+    drawn = ((random.random(len(p)) < p).astype(np.float64) for _ in range(draws))
+    return float(np.mean([expected_calibration_error(labels, p) for labels in drawn]))
 
 
 def mass_within(low: Floats, high: Floats, ages: Floats, share: float = 0.8) -> Floats:

@@ -16,6 +16,7 @@ from agegender_vision.census import AgeBands
 from trainer.data.augment import Fraction
 from trainer.errors import InputError
 from trainer.models import losses
+from trainer.models.kind import smoothed
 
 LAST = 80
 """Last year of the open band, where an age in years is asked for."""
@@ -59,7 +60,8 @@ class Bands(BaseModel):
     @property
     def description(self) -> Mapping[str, Any]:
         """Logits over the bands."""
-        return {"type": "classes", "labels": list(self.age_bands.labels)}
+        about = {"type": "classes", "labels": list(self.age_bands.labels)}
+        return about | smoothed(self.smoothing)
 
     def outputs(self, features: keras.KerasTensor) -> keras.KerasTensor:
         """Return logits (N, B)."""

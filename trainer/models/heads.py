@@ -20,7 +20,7 @@ from trainer.data.augment import Fraction
 from trainer.errors import InputError
 from trainer.models import bands, losses
 from trainer.models.coral import Coral
-from trainer.models.kind import Kind
+from trainer.models.kind import Kind, smoothed
 from trainer.models.one_step import OneStepAge, OneStepGender
 
 WORDS = {"yes": 1.0, "true": 1.0, "1": 1.0, "no": 0.0, "false": 0.0, "0": 0.0}
@@ -37,7 +37,8 @@ class Head(Protocol):
         "distribution" (logits over the years `support`, first and last), "coral" (logits of
         being older than each year of `support` but the last), "logit" (of the class
         `positive`), "classes" (logits over `labels`), or another of
-        :mod:`trainer.models.reading`. Those with a `support` are about years.
+        :mod:`trainer.models.reading`. Those with a `support` are about years. `smoothing` is
+        the share of each label that was spread over the classes, which reading undoes.
     """
 
     @property
@@ -110,7 +111,8 @@ class Binary(Kind):
     @property
     def description(self) -> Mapping[str, Any]:
         """One logit."""
-        return {"type": "logit", "positive": self.positive or "yes"}
+        about = {"type": "logit", "positive": self.positive or "yes"}
+        return about | smoothed(self.smoothing)
 
     def outputs(self, features: keras.KerasTensor) -> keras.KerasTensor:
         """Return a logit (N, 1)."""
@@ -165,7 +167,7 @@ class Categorical(Kind):
     @property
     def description(self) -> Mapping[str, Any]:
         """Logits over the classes."""
-        return {"type": "classes", "labels": list(self.classes)}
+        return {"type": "classes", "labels": list(self.classes)} | smoothed(self.smoothing)
 
     def outputs(self, features: keras.KerasTensor) -> keras.KerasTensor:
         """Return logits (N, K)."""

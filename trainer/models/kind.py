@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict
 
 
@@ -12,3 +14,8 @@ class Kind(BaseModel):
 
     name: str
     """The head's: of its output and, where nothing else is said, of its column."""
+
+
+def smoothed(smoothing: float) -> dict[str, Any]:
+    """Return what a head's description says of labels of which that share is spread."""
+    return {"smoothing": smoothing} if smoothing else {}

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
+from agegender_vision.calibration import calibrated
 from trainer.errors import InputError
 
 Description = Mapping[str, Any]
@@ -27,7 +28,7 @@ def probabilities(
     outputs
         (N, K).
     temperature
-        What the outputs are divided by (Guo et al., ICML 2017).
+        See :func:`agegender_vision.calibration.calibrated`.
 
     Returns
     -------
@@ -49,7 +50,7 @@ def probabilities(
         # A squared error is the likelihood of a Gaussian about the class's number, whose
         # variance is the temperature.
         logits = -np.square(logits - np.arange(len(description["labels"]))) / 2
-    return READERS[kind](logits / temperature)
+    return READERS[kind](calibrated(description, logits, temperature))
 
 
 def refuses(description: Description) -> bool:

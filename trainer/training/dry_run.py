@@ -63,9 +63,9 @@ def try_training(config: Config, encoder_weights: Path | None) -> Iterator[str]:
     small = config.model_copy(
         update={
             "train": settings.model_copy(update={"epochs": 1, "steps": 1}),
-            # A few faces need not be of all classes.
+            # A few faces need not be of all classes and groups.
             "heads": {
-                name: head.model_copy(update={"class_weights": None})
+                name: head.model_copy(update={"class_weights": None, "group_weights": None})
                 for name, head in config.heads.items()
             },
         }

@@ -1,4 +1,4 @@
-"""How much each face counts: class weights by head, and the importance of data and faces."""
+"""How much each face counts: weights of classes and groups by head, of data sets and faces."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ def face_weights(
     Parameters
     ----------
     config
-        `heads.NAME.class_weights`, `train.dataset_weights` and `train.weight_column`.
+        `heads.NAME.class_weights` and `group_weights`, `train.dataset_weights` and
+        `train.weight_column`.
     heads
         By name.
     table
@@ -35,15 +36,22 @@ def face_weights(
     Raises
     ------
     InputError
-        A data set, class or column is not there, or a weight is not a number from 0 on.
+        A data set, class, group or column is not there, or a weight is not a number from 0
+        on.
     """
-    weighed = {name: config.heads[name].class_weights for name in heads}
+    settings = {name: config.heads[name] for name in heads}
     importance = _importance(config, table)
-    if importance is None and not any(weighed.values()):
+    if importance is None and not any(
+        own.class_weights or own.group_weights for own in settings.values()
+    ):
         return {}
     shared = np.ones(len(table)) if importance is None else importance
     return {
-        name: (shared * _class_weights(name, head, weighed[name], table)).astype(np.float32)
+        name: (
+            shared
+            * _class_weights(name, head, settings[name].class_weights, table)
+            * _group_weights(name, settings[name].group_weights, table)
+        ).astype(np.float32)
         for name, head in heads.items()
     }
 
@@ -87,6 +95,18 @@ def _class_weights(
         _refuse_unknown(f"heads.{name}.class_weights", wanted, classes)
         by_class = dict(wanted)
     return classes.map(lambda word: by_class.get(word, 1.0)).fillna(1.0).to_numpy(np.float64)
+
+
+def _group_weights(
+    name: str, wanted: Mapping[str, float] | None, table: pd.DataFrame
+) -> NDArray[np.float64]:
+    if not wanted:
+        return np.ones(len(table))
+    group = labels(table, "group")
+    narrower = group + " " + labels(table, "gender")
+    _refuse_unknown(f"heads.{name}.group_weights", wanted, pd.concat([group, narrower]))
+    own = narrower.map(wanted).fillna(group.map(wanted)).fillna(1.0)
+    return np.asarray(own, np.float64)
 
 
 def _classes(name: str, head: Head, table: pd.DataFrame) -> pd.Series:

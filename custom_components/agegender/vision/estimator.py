@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from .align import CropGeometry
 from .artefact import Artefact, ArtefactError
+from .calibration import calibrated
 from .runtime import Runtime
 
 _LARGEST_SIDE = 1024  # pixels of a crop; faces in frames are smaller
@@ -140,7 +141,8 @@ class Estimator:
         self._first_year = int(first) + float(calibration.get("age_shift", 0.0))
         self._age_temperature = float(calibration.get("age_temperature", 1.0))
         self._gender_temperature = float(calibration.get("gender_temperature", 1.0))
-        positive = data["outputs"]["gender"].get("positive", "female")
+        self._gender = data["outputs"]["gender"]
+        positive = self._gender.get("positive", "female")
         self._sign = {"female": 1.0, "male": -1.0}[positive]
         outputs = artefact.graphs["estimator"].outputs
         self._age_output = outputs.index("age")
@@ -152,7 +154,7 @@ class Estimator:
         outputs = artefact.graphs["estimator"].outputs
         return {
             outputs.index(name): _Attribute(
-                name, _classes(about), float(calibration.get(f"{name}_temperature", 1.0))
+                name, _classes(about), about, float(calibration.get(f"{name}_temperature", 1.0))
             )
             for name, about in artefact.metadata["outputs"].items()
             if name not in ("age", "gender") and about.get("type") in ("logit", "classes")
@@ -196,8 +198,9 @@ class Estimator:
             raise ValueError(
                 f"the age output says {ages.shape[1]} years, its support has {self._years}"
             )
-        gender = outputs[self._gender_output].reshape(len(crops))
-        p_female = _sigmoid(self._sign * gender / self._gender_temperature)
+        gender = outputs[self._gender_output].reshape(len(crops), 1)
+        logits = calibrated(self._gender, gender, self._gender_temperature)
+        p_female = _sigmoid(self._sign * logits[:, 0])
         estimates = [
             summarize(distribution, float(p), self._first_year)
             for distribution, p in zip(ages, p_female, strict=True)
@@ -218,11 +221,12 @@ class _Attribute:
 
     name: str
     classes: tuple[str, ...]
+    about: Mapping[str, Any]
     temperature: float
 
     def read(self, output: NDArray[np.float32]) -> list[dict[str, float]]:
         """(N, K) logits to N times probability by class."""
-        logits = output / self.temperature
+        logits = calibrated(self.about, output, self.temperature)
         shares = _softmax(logits) if len(self.classes) > 1 else _sigmoid(logits)
         return [dict(zip(self.classes, map(float, row), strict=True)) for row in shares]
 
