@@ -1,11 +1,11 @@
 """The program of scripts/develop, and a browser in front of it."""
 
-import shutil
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.e2e.browser import chromium
 from tests.e2e.program import PATIENCE, Program
 
 
@@ -50,12 +50,8 @@ def browser_options() -> list[str]:
 
 @pytest.fixture(scope="module")
 def browser(browser_options: list[str]) -> Iterator[Browser]:
-    chromium = next(
-        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-    )
-    assert chromium, "no Chromium here: install it with `scripts/setup browser`"
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=browser_options)
+        browser = playwright.chromium.launch(executable_path=chromium(), args=browser_options)
         yield browser
         browser.close()
 

@@ -205,5 +205,5 @@ def problems(config: Path) -> list[str]:
         if re.match(r"\S+ \S+ (WARNING|ERROR|CRITICAL) ", message)
         and "agegender" in message
         and "custom integration agegender which has not been tested" not in message
-        and not re.search(r"is taking over \d+ seconds|Waiting for integrations", message)
+        and not re.search(r"taking over \d+ s|Waiting for integrations|taken less often", message)
     ]

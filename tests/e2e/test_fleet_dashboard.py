@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -11,20 +10,18 @@ from typing import Any
 
 import numpy as np
 import pytest_socket
-from playwright.async_api import async_playwright, expect
+from playwright.async_api import expect
 
 from agegender_vision.census import AgeBands
 from agegender_vision.estimator import Estimate, summarize
 from agegender_vision.privacy import Public
 from agegender_vision.reading import Reading, Status
-from scripts.demo_home.program import PASSWORD, USER
 from tests.broker import Mosquitto
+from tests.e2e.browser import ARTEFACTS, go, signed_in
 from tests.e2e.home import Home, running, until
-from tests.e2e.program import PATIENCE, ROOT
 from trainer.watch.publisher import Publisher
 from trainer.watch.settings import load
 
-ARTEFACTS = ROOT / "artefacts"
 SHOPS = ("Amsterdam", "Berlin", "Gdansk", "Lyon", "Madrid", "Porto")
 WINDOWS = 8
 
@@ -100,29 +97,17 @@ def dashboard() -> dict[str, Any]:
 
 
 async def photograph(home: Home, published: dict[str, int]) -> None:
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    assert chromium, "no Chromium here: install it with `scripts/setup browser`"
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium)
-        page = await browser.new_page(viewport={"width": 1600, "height": 580})
-        page.set_default_timeout(PATIENCE * 1000)
-        expect.set_options(timeout=PATIENCE * 1000)
-        await page.goto(f"{home.url}/all-shops")
-        await page.locator("input[name=username]").fill(USER)
-        await page.locator("input[name=password]").fill(PASSWORD)
-        await page.keyboard.press("Enter")
+    async with signed_in(home, "fleet", {"width": 1600, "height": 580}) as page:
+        shown = page.locator("hui-grid-section")
+        await go(page, home, "/all-shops", shown)
         for shop, people in published.items():
-            section = page.locator("hui-grid-section").filter(
-                has=page.get_by_role("heading", name=shop, exact=True)
-            )
+            section = shown.filter(has=page.get_by_role("heading", name=shop, exact=True))
             today = section.locator("hui-tile-card").filter(has_text="Today").first
             await expect(today).to_contain_text(str(people))
         for problem in ("hui-error-card", "hui-warning", "hui-warning-element", "ha-alert"):
             await expect(page.locator(problem)).to_have_count(0)
-        ARTEFACTS.mkdir(exist_ok=True)
         await page.wait_for_timeout(800)  # cards move into their places
         await page.screenshot(path=ARTEFACTS / "fleet.png")
-        await browser.close()
 
 
 async def show(folder: Path, broker: Mosquitto) -> None:

@@ -14,14 +14,14 @@ import pytest_socket
 import skimage.data
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from playwright.async_api import Locator, Page, ViewportSize, async_playwright, expect
+from playwright.async_api import Locator, Page, ViewportSize, expect
 
 from scripts.demo_home.client import Client
 from scripts.demo_home.program import NAME, PASSWORD, USER
+from tests.e2e.browser import ARTEFACTS, closed, go, signed_in
 from tests.e2e.home import ZONE, Home, problems, running, until
-from tests.e2e.program import PATIENCE, ROOT
+from tests.e2e.program import ROOT
 
-ARTEFACTS = ROOT / "artefacts"
 INTEGRATION = "/config/integrations/integration/agegender"
 BLUEPRINT = "agegender/occupancy_above"
 PICTURES = Path(skimage.data.__file__).parent
@@ -53,17 +53,6 @@ async def photograph(page: Page, name: str) -> None:
         return now if now == before else b""
 
     await until(still, f"an end of what moves in {name}.png")
-
-
-async def closed(page: Page) -> None:
-    """Wait until no dialog is open: one that closes leads back to the page below it."""
-    await page.wait_for_function("!history.state?.dialog")
-
-
-async def go(page: Page, home: Home, path: str) -> None:
-    """Open a page, as if its address was typed."""
-    await closed(page)
-    await page.goto(home.url + path)
 
 
 async def choose(page: Page, entity: str) -> None:
@@ -103,17 +92,10 @@ def row(page: Page, entity: str) -> Locator:
     return page.locator("hui-generic-entity-row").filter(has=name)
 
 
-async def sign_in(page: Page, home: Home) -> None:
-    await page.goto(home.url)
-    await page.locator("input[name=username]").fill(USER)
-    await page.locator("input[name=password]").fill(PASSWORD)
-    await page.keyboard.press("Enter")
-    await expect(page.locator("ha-sidebar")).to_be_visible()
-
-
 async def add_integration(page: Page, home: Home) -> None:
-    await go(page, home, "/config/integrations/dashboard")
-    await page.get_by_role("button", name="Add integration").click()
+    add = page.get_by_role("button", name="Add integration")
+    await go(page, home, "/config/integrations/dashboard", add)
+    await add.click()
     await page.get_by_placeholder("Search for a brand name").fill("Age and")
     await page.get_by_text("Age and Gender Counts").click()
     await expect(page.get_by_text("nobody is recognised")).to_be_visible()
@@ -126,8 +108,9 @@ async def add_integration(page: Page, home: Home) -> None:
 
 
 async def add_camera(page: Page, home: Home, picture: Path) -> None:
-    await go(page, home, INTEGRATION)
-    await page.get_by_role("button", name="Add camera").first.click()
+    add = page.get_by_role("button", name="Add camera").first
+    await go(page, home, INTEGRATION, add)
+    await add.click()
     await choose(page, "Entrance")
     await photograph(page, "camera")
     await page.get_by_role("button", name="Submit").click()
@@ -157,8 +140,9 @@ async def see_counts(page: Page, picture: Path) -> None:
 async def import_blueprint(page: Page, home: Home) -> None:
     blueprints = web.Application()
     blueprints.router.add_static("/", ROOT / "blueprints" / "automation")
-    await go(page, home, "/config/blueprint/dashboard")
-    await page.get_by_role("button", name="Import blueprint").click()
+    start = page.get_by_role("button", name="Import blueprint")
+    await go(page, home, "/config/blueprint/dashboard", start)
+    await start.click()
     dialog = page.locator("ha-dialog-import-blueprint")
     async with TestServer(blueprints) as server:
         address = str(server.make_url(f"/{BLUEPRINT}.yaml"))
@@ -197,8 +181,9 @@ async def watch_it_fire(page: Page, picture: Path) -> None:
 
 
 async def pause(page: Page, home: Home) -> None:
-    await go(page, home, INTEGRATION)
-    await page.get_by_text("Entrance research").click()
+    device = page.get_by_text("Entrance research")
+    await go(page, home, INTEGRATION, device)
+    await device.click()
     await row(page, "Pause").locator("ha-switch").click()
     await expect(row(page, "Status")).to_contain_text("Paused")
     await expect(row(page, "People in view")).to_contain_text("Unknown")
@@ -207,27 +192,29 @@ async def pause(page: Page, home: Home) -> None:
 
 
 async def remove(page: Page, home: Home) -> None:
-    await go(page, home, "/config/automation/dashboard")
-    await page.get_by_role("button", name="Overflow menu").click()
+    menu = page.get_by_role("button", name="Overflow menu")
+    await go(page, home, "/config/automation/dashboard", menu)
+    await menu.click()
     await delete(page, page.get_by_text("Delete", exact=True).locator("visible=true"))
     await expect(page.get_by_text("Start automating")).to_be_visible()
 
-    await go(page, home, INTEGRATION)
     camera = page.locator("ha-config-sub-entry-row")
-    await camera.get_by_role("button", name="Menu").first.click()
+    menu = camera.get_by_role("button", name="Menu").first
+    await go(page, home, INTEGRATION, menu)
+    await menu.click()
     await delete(page, camera.get_by_text("Delete"))
     await expect(camera).to_have_count(0)
 
     # The page has to be opened again for its count of entities to follow.
-    await go(page, home, INTEGRATION)
     engine = page.locator("ha-config-entry-row")
-    await engine.get_by_role("button", name="Menu").click()
+    menu = engine.get_by_role("button", name="Menu")
+    await go(page, home, INTEGRATION, menu)
+    await menu.click()
     await photograph(page, "remove")
     await delete(page, engine.get_by_text("Delete"))
     await expect(engine).to_have_count(0)
 
-    await go(page, home, "/config/integrations/dashboard")
-    await expect(page.get_by_text("Local file")).to_be_visible()
+    await go(page, home, "/config/integrations/dashboard", page.get_by_text("Local file"))
     await expect(page.get_by_text("Age and Gender Counts")).to_have_count(0)
     await photograph(page, "removed")
 
@@ -248,9 +235,7 @@ async def live(folder: Path) -> None:
     (config / "configuration.yaml").write_text(CONFIGURATION)
     (config / "automations.yaml").write_text("[]\n")
     shutil.copy(NOBODY, picture)
-    ARTEFACTS.mkdir(exist_ok=True)
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    async with running(config) as home, async_playwright() as playwright:
+    async with running(config) as home:
         await home.client.run_flow(
             "flow", "local_file", {"name": "Entrance", "file_path": str(picture)}
         )
@@ -258,20 +243,15 @@ async def live(folder: Path) -> None:
             if entry["state"] == "setup_error":  # what every new home has, and needs the internet
                 await home.client.delete_entry(entry["entry_id"])
         said, kept = (config / "console.log").stat().st_size, files(config)
-        browser = await playwright.chromium.launch(executable_path=chromium)
-        page = await browser.new_page(viewport=SIZE)
-        page.set_default_timeout(PATIENCE * 1000)
-        expect.set_options(timeout=PATIENCE * 1000)
-        await sign_in(page, home)
-        await add_integration(page, home)
-        await add_camera(page, home, picture)
-        await see_counts(page, picture)
-        await import_blueprint(page, home)
-        await automate(page)
-        await watch_it_fire(page, picture)
-        await pause(page, home)
-        await remove(page, home)
-        await browser.close()
+        async with signed_in(home, "new-user", SIZE) as page:
+            await add_integration(page, home)
+            await add_camera(page, home, picture)
+            await see_counts(page, picture)
+            await import_blueprint(page, home)
+            await automate(page)
+            await watch_it_fire(page, picture)
+            await pause(page, home)
+            await remove(page, home)
 
         # Home Assistant hangs up on those who do not listen for so long.
         client = await Client.sign_in(
