@@ -272,9 +272,13 @@ def test_label_efficiency_compares_both_starts_and_goes_on_where_it_stopped(
     ]
     assert first["two_faces0:gender"].between(0, 1).all()
 
-    agegender(*command, "--shares", "0.5,1", "--set", "train.epochs=1")
+    page = tmp_path / "labels.md"
+    page.write_text("# Labels\n\n<!-- compare -->\n<!-- /compare -->\n")
+    agegender(*command, "--shares", "0.5,1", "--set", "train.epochs=1", "--page", page)
     assert pd.read_csv(results).iloc[:2].equals(first)
     assert pd.read_csv(results)["labels"].tolist() == [1, 1, 2, 2]
+    assert "](labels.png)" in page.read_text()
+    assert "| 2 | pretrained | " in page.read_text()
     assert (tmp_path / "labels.png").stat().st_size > 10_000
 
 
@@ -306,7 +310,8 @@ def test_ablation_tells_what_each_idea_buys_and_goes_on_where_it_stopped(
     assert narrower < base / 2
     assert results["two_faces0:gender"].between(0, 1).all()
     assert "| narrower / finer | " in page.read_text()
-    assert (output / "cost.png").stat().st_size > 10_000
+    assert "](ideas.png)" in page.read_text()
+    assert page.with_suffix(".png").read_bytes() == (output / "cost.png").read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -315,6 +320,8 @@ def test_ablation_tells_what_each_idea_buys_and_goes_on_where_it_stopped(
         ('["no cutout"]\nset = ["train.augmentation.erase=0"', "cannot be read as ideas"),
         ('["no cutout"]\nsets = []', "no cutout.sets: Extra inputs are not permitted"),
         ('["no cutout"]\nset = ["train.cutout=0"]', "unknown setting train.cutout"),
+        ('["half the faces"]\nset = ["data.limit=1"]', "half the faces: all ideas learn from"),
+        ('["luck"]\nset = ["seed=7"]', "cannot set data.* or seed"),
     ],
 )
 def test_an_idea_that_cannot_be_tried_is_named_before_any_is(

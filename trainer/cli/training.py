@@ -23,8 +23,15 @@ from trainer.cli.app import (
 from trainer.errors import InputError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from trainer.config import Config
     from trainer.data.faces import Faces
+
+PageOption = Annotated[
+    Path | None,
+    typer.Option(help="A Markdown page to put plot and table into, between its marks."),
+]
 
 
 @app.command()
@@ -141,6 +148,7 @@ def label_efficiency(
         str, typer.Option(help="Shares of the labelled faces, separated by commas.")
     ] = "0.01,0.03,0.1,0.3,1",
     seeds: Annotated[int, typer.Option(min=1, help="Trainings at each point.")] = 3,
+    page: PageOption = None,
 ) -> None:
     """Train on ever fewer labels, from RUN's pretrained encoder and from random weights.
 
@@ -178,7 +186,10 @@ def label_efficiency(
         seeds=seeds,
     )
     label_efficiency.plot(found, output / "labels.png")
-    typer.echo(label_efficiency.summary(found).round(3).to_string())
+    table = label_efficiency.summary(found)
+    typer.echo(table.to_string(index=False))
+    if page:
+        _into_page(page, output / "labels.png", "Error by number of labels", table)
     typer.echo(f"{output / 'results.csv'}, {output / 'labels.png'}: each training, and the plot")
 
 
@@ -191,9 +202,7 @@ def ablate(
     ] = None,
     set_: SetOption = None,
     seeds: Annotated[int, typer.Option(min=1, help="Trainings of each idea.")] = 1,
-    page: Annotated[
-        Path | None, typer.Option(help="Markdown page whose marked table is replaced.")
-    ] = None,
+    page: PageOption = None,
 ) -> None:
     """Train RUN's settings again, with one idea at a time, and tell what each bought.
 
@@ -211,7 +220,6 @@ def ablate(
     from trainer.training.processor import prepare
 
     prepare()
-    from trainer.evaluation.compare import into_page, markdown
     from trainer.run import CONFIG
     from trainer.training import ablation
     from trainer.training.pretrain import encoder_weights
@@ -229,8 +237,17 @@ def ablate(
     table = ablation.summary(found)
     typer.echo(table.to_string(index=False))
     if page:
-        into_page(page, markdown(table))
+        _into_page(page, output / "cost.png", "Error by what a face costs", table)
     typer.echo(f"{output / 'results.csv'}, {output / 'cost.png'}: each training, and the plot")
+
+
+def _into_page(page: Path, plot: Path, said: str, table: pd.DataFrame) -> None:
+    from trainer.evaluation.compare import into_page, markdown
+
+    picture = page.with_suffix(".png")
+    into_page(page, f"![{said}]({picture.name})\n\n{markdown(table)}")
+    picture.write_bytes(plot.read_bytes())
+    typer.echo(f"{page}, {picture}: the table, and the plot")
 
 
 def _settings(set_: list[str] | None, limit: int | None) -> list[str]:

@@ -16,10 +16,12 @@ from trainer.data import faces
 from trainer.errors import InputError
 from trainer.models import heads
 from trainer.training.pretrain import encoder_weights, faces_to_see, pretrain
-from trainer.training.trials import MEASURES, Trials, file_name, measured
+from trainer.training.trials import MEASURES, Trials, file_name, measured, spread
 
 BASE = "as it is"
 KEY = ["idea", "seed"]
+SAME_COST = 0.02
+"""Share of the base's cost by which an idea's may differ without a name in the plot."""
 
 
 class Idea(BaseModel):
@@ -96,10 +98,18 @@ def measure(
     Raises
     ------
     InputError
-        A setting does not exist, or its value is outside its range; nothing was trained.
+        A setting does not exist, its value is outside its range, or it is one that all ideas
+        share; nothing was trained.
     """
     base = config.load(settings, overrides)
     changed = {name: config.load(settings, [*overrides, *idea.set]) for name, idea in ideas.items()}
+    for name, own in changed.items():
+        if (own.data, own.seed) != (base.data, base.seed):
+            msg = (
+                f"{name}: all ideas learn from the same faces and with the same seeds, so an idea "
+                "cannot set data.* or seed. Change them for all, with --set and --seeds."
+            )
+            raise InputError(msg)
     manifests, limit = base.data.manifests, base.data.limit
     seen = faces.load(manifests, ["train"], limit)
     trials = Trials(output, faces.load(manifests, ["val"], limit), *KEY)
@@ -133,12 +143,10 @@ def summary(results: pd.DataFrame) -> pd.DataFrame:
     ]
     for name, dataset, key in measured(results):
         title, factor = MEASURES[key]
-        mean, spread = factor * by_idea[name].mean(), factor * by_idea[name].std()
+        mean, deviations = factor * by_idea[name].mean(), factor * by_idea[name].std()
         table[f"{dataset} {title}"] = [
-            f"{value:.2f}"
-            + ("" if np.isnan(deviation) else f" ± {deviation:.2f}")
-            + ("" if idea == BASE else f" ({value - mean[BASE]:+.2f})")
-            for idea, value, deviation in zip(mean.index, mean, spread, strict=True)
+            spread(value, deviation) + ("" if idea == BASE else f" ({value - mean[BASE]:+.2f})")
+            for idea, value, deviation in zip(mean.index, mean, deviations, strict=True)
         ]
     return table.reset_index()
 
@@ -155,11 +163,11 @@ def plot(results: pd.DataFrame, path: Path) -> None:
         np.ravel(figure.subplots(1, len(panels))), panels, strict=True
     ):
         title, factor = MEASURES[key]
-        mean, spread = factor * by_idea[name].mean(), factor * by_idea[name].std()
-        axis.errorbar(cost, mean, spread, fmt="o", capsize=3, color="#0072b2")
+        mean, deviations = factor * by_idea[name].mean(), factor * by_idea[name].std()
+        axis.errorbar(cost, mean, deviations, fmt="o", capsize=3, color="#0072b2")
         for idea in mean.index:
-            # Those that cost as much as the base lie on one line; the table tells them apart.
-            if idea == BASE or cost[idea] != cost[BASE]:
+            # Those that cost what the base does lie on one line; the table tells them apart.
+            if idea == BASE or abs(cost[idea] / cost[BASE] - 1) > SAME_COST:
                 axis.annotate(idea, (cost[idea], mean[idea]), (5, 4), textcoords="offset points")
         axis.set(xlabel="multiply-adds per face, millions", ylabel=title, title=dataset)
         axis.margins(x=0.2)

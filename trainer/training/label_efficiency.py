@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from trainer.config import Config
 from trainer.data.faces import Faces
-from trainer.training.trials import MEASURES, Trials, measured
+from trainer.training.trials import MEASURES, Trials, measured, spread
 
 STARTS = ("pretrained", "random")
 KEY = ["share", "start", "seed"]
@@ -67,9 +67,15 @@ def measure(
 
 
 def summary(results: pd.DataFrame) -> pd.DataFrame:
-    """Return mean and standard deviation over the seeds, by share and start."""
-    names = [name for name, _, _ in measured(results)]
-    return results.groupby(["share", "labels", "start"])[names].agg(["mean", "std"])
+    """Return a row for each share and start, as text: means, `±` deviation over the seeds."""
+    by_start = results.groupby(["labels", "start"])
+    labels, starts = zip(*by_start.groups, strict=True)
+    table = pd.DataFrame({"labelled faces": [f"{n:,}" for n in labels], "encoder": starts})
+    for name, dataset, key in measured(results):
+        title, factor = MEASURES[key]
+        mean, deviations = factor * by_start[name].mean(), factor * by_start[name].std()
+        table[f"{dataset} {title}"] = [*map(spread, mean, deviations)]
+    return table
 
 
 def plot(results: pd.DataFrame, path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import pandas as pd
 
 from trainer.config import Config
@@ -94,6 +95,11 @@ class Trials:
 def file_name(name: str) -> str:
     """Return what a folder is called for a name with any characters."""
     return re.sub(r"[^\w.]+", "-", name)
+
+
+def spread(mean: float, deviation: float) -> str:
+    """Return a mean and its standard deviation as text; NaN is that of a single value."""
+    return f"{mean:.2f}" + ("" if np.isnan(deviation) else f" ± {deviation:.2f}")
 
 
 def measured(results: pd.DataFrame) -> Iterator[tuple[str, str, str]]:
