@@ -70,7 +70,7 @@ def summary(results: pd.DataFrame) -> pd.DataFrame:
     """Return a row for each share and start, as text: means, `±` deviation over the seeds."""
     by_start = results.groupby(["labels", "start"])
     labels, starts = zip(*by_start.groups, strict=True)
-    table = pd.DataFrame({"labelled faces": [f"{n:,}" for n in labels], "encoder": starts})
+    table = pd.DataFrame({"labelled faces": [f"{n:,.0f}" for n in labels], "encoder": starts})
     for name, dataset, key in measured(results):
         title, factor = MEASURES[key]
         mean, deviations = factor * by_start[name].mean(), factor * by_start[name].std()
