@@ -85,22 +85,28 @@ def noise() -> Faces:
     return Faces(images, np.stack([ages, ages], axis=1), women.astype(np.float32), table)
 
 
+def augmented(config: Config, steps: int) -> FaceBatches:
+    """Return what a training by these settings would draw from the noise."""
+    system, seen = recipe(config.recipe), noise()
+    return FaceBatches(
+        seen,
+        lambda face, random: system.views(face, config, random)[0],
+        {name: head.targets(seen.table) for name, head in heads.of(config).items()},
+        batch_size=config.train.batch_size,
+        steps=steps,
+        seed=1,
+    )
+
+
 def main() -> None:
     """Print one row for each round, and the medians."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 15
     prepare()
     config = Config()
-    system, asked, seen = recipe(config.recipe), heads.of(config), noise()
+    system, asked = recipe(config.recipe), heads.of(config)
     model = system.build(config, asked)
     enter(phases(config, pretrained=False)[0], model, system, config, asked)
-    faces = FaceBatches(
-        seen,
-        lambda face, random: system.views(face, config, random)[0],
-        {name: head.targets(seen.table) for name, head in asked.items()},
-        batch_size=config.train.batch_size,
-        steps=WARM + STEPS,
-        seed=1,
-    )
+    faces = augmented(config, WARM + STEPS)
     ready = Ready(faces)
     model.fit(ready, verbose=0, steps_per_epoch=2)  # compiles
     ratios = []

@@ -15,9 +15,8 @@ import time
 from itertools import product
 from statistics import median
 
-from benchmarks.input_pipeline import noise
+from benchmarks.input_pipeline import augmented
 from trainer.config import Config
-from trainer.data.batches import FaceBatches
 from trainer.models import heads
 from trainer.models.recipes import recipe
 
@@ -27,18 +26,11 @@ BATCHES, STEPS = 4, 24
 def child(xla: bool) -> None:
     """Print how many images a second are trained on."""
     config = Config()
-    system, asked, seen = recipe(config.recipe), heads.of(config), noise()
+    system, asked = recipe(config.recipe), heads.of(config)
     model = system.build(config, asked)
     system.compile(model, config, asked)
     model.jit_compile = xla
-    faces = FaceBatches(
-        seen,
-        lambda face, random: system.views(face, config, random)[0],
-        {name: head.targets(seen.table) for name, head in asked.items()},
-        batch_size=config.train.batch_size,
-        steps=BATCHES,
-        seed=1,
-    )
+    faces = augmented(config, BATCHES)
     ready = [faces[index] for index in range(BATCHES)]
     for batch in ready:
         model.train_on_batch(*batch)
