@@ -77,6 +77,9 @@ class TrainConfig(_Section):
     ema
         Share that the exponential moving average of the weights keeps at each step, such as
         0.999; 0 takes the weights as they are.
+    initial_weights
+        A trained model, such as runs/first/checkpoint.keras, whose weights the training starts
+        from in place of a pretrained encoder's: a second training, with settings of its own.
     frozen_epochs
         Epochs at the beginning in which pretrained layers stay as they are, so that new ones
         on top of them do not spoil them; with a network that starts from random weights, none.
@@ -96,6 +99,7 @@ class TrainConfig(_Section):
     warmup: Fraction = 0.05
     weight_decay: float = Field(default=0.03, ge=0)
     ema: float = Field(default=0.0, ge=0, lt=1)
+    initial_weights: Path | None = None
     frozen_epochs: int = Field(default=0, ge=0)
     patience: int | None = Field(default=None, gt=0)
     dataset_weights: dict[str, Weight] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+import shutil
 import subprocess
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -20,6 +21,8 @@ CHECKPOINT = "checkpoint.keras"
 CALIBRATION = "calibration.json"
 METRICS = "metrics.json"
 BUDGET = "budget.csv"
+INITIAL = "initial"
+"""Folder with what is known of the run that `train.initial_weights` are from."""
 PACKAGES = ("agegender", "keras", "numpy", "pillow", "tensorflow-cpu", "tensorflow")
 
 
@@ -65,6 +68,21 @@ def open_run(
     _describe(settings, folder / "run.json")
     config.save(settings, saved)
     return settings
+
+
+def remember_first(folder: Path, weights: Path) -> None:
+    """Note what the run was given whose `weights` the run in `folder` starts from.
+
+    Its settings and its budget, and those of the run before that, are copied; nothing is, if
+    the weights are no run's.
+    """
+    first, initial = weights.parent, folder / INITIAL
+    if (first / CONFIG).exists():
+        initial.mkdir(exist_ok=True)
+        for path in (first / CONFIG, *first.glob(BUDGET)):
+            shutil.copyfile(path, initial / path.name)
+        if (first / INITIAL).exists():
+            shutil.copytree(first / INITIAL, initial / INITIAL, dirs_exist_ok=True)
 
 
 def settings_of(

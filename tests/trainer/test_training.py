@@ -22,6 +22,7 @@ from agegender_vision import artefact
 from trainer import config
 from trainer.cli import app
 from trainer.data import faces
+from trainer.evaluation.cost import budget
 from trainer.models import heads, recipes
 from trainer.run import CHECKPOINT, CONFIG
 from trainer.training import finetune
@@ -256,6 +257,33 @@ def test_training_without_pretraining_says_what_to_do(tmp_path: Path) -> None:
     done = agegender("train", "--run", tmp_path / "new", check=False)
     assert done.returncode == 2
     assert "no pretrained encoder" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_second_training_goes_on_from_the_first_ones_model(run: Path, tmp_path: Path) -> None:
+    second = tmp_path / "second"
+    weights = run / CHECKPOINT
+    sets = ("train.epochs=1", "train.ema=0", "train.learning_rate=1e-9", "train.patience=1")
+    given = [f"train.initial_weights={json.dumps(str(weights))}", *sets]
+    agegender(
+        *("train", "--run", second, "--config", run / CONFIG),
+        *(word for one in given for word in ("--set", one)),
+    )
+    before, after = (keras.saving.load_model(one) for one in (weights, second / CHECKPOINT))
+    for old, new in zip(before.trainable_weights, after.trainable_weights, strict=True):
+        np.testing.assert_allclose(new.numpy(), old.numpy(), atol=1e-5)
+    first, both = budget(run), budget(second)
+    assert first is not None
+    assert both is not None
+    assert both.views == first.views + 10 * 8
+
+
+def test_a_second_training_names_the_model_that_is_not_there(tmp_path: Path) -> None:
+    gone = "train.initial_weights=runs/gone/checkpoint.keras"
+    done = agegender("train", "--run", tmp_path / "new", "--set", gone, check=False)
+    assert done.returncode == 2
+    assert "runs/gone/checkpoint.keras" in done.stderr
+    assert "a trained model" in done.stderr
     assert "Traceback" not in done.stderr
 
 

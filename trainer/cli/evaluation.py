@@ -102,12 +102,13 @@ def compare(
 ) -> None:
     """Put several models into one table: errors with bootstrap intervals, costs, training.
 
-    Differences are from the first model, on the same faces. Times are of one thread, the
+    Differences are from the first model, on the same faces. The last row gives everybody the
+    median age and the commoner gender: what a model has to beat. Times are of one thread, the
     models in turn. In a narrow terminal the models stand side by side.
     """
     from trainer.data import faces
+    from trainer.evaluation import baselines, cost, models
     from trainer.evaluation import compare as comparison
-    from trainer.evaluation import cost, models
     from trainer.files import atomically
 
     held_out = faces.load(manifest, [split], limit)
@@ -116,6 +117,7 @@ def compare(
         if str(folder) in answers:
             raise InputError(f"{folder}: named twice.")
         answers[str(folder)] = models.load(folder).answer(held_out)
+    answers["always the same"] = baselines.constant(held_out)
     found = comparison.compare(held_out, answers, cost.table(model))
     wide = comparison.wide(found)
     console = Console()

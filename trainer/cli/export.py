@@ -42,7 +42,7 @@ def export_estimator(
     from trainer.export import formats
     from trainer.export.artefact import ExportError
     from trainer.models import heads
-    from trainer.run import BUDGET, CALIBRATION, CHECKPOINT, CONFIG, METRICS
+    from trainer.run import BUDGET, CALIBRATION, CHECKPOINT, CONFIG, INITIAL, METRICS
 
     names = formats.parse(to)
     settings, network, temperatures = trained(run)
@@ -60,6 +60,8 @@ def export_estimator(
     kept = (run / CONFIG, run / CHECKPOINT, run / CALIBRATION)
     for path in (*kept, *run.glob(BUDGET), *run.glob("*.png")):
         shutil.copyfile(path, output / path.name)
+    if (run / INITIAL).exists():
+        shutil.copytree(run / INITIAL, output / INITIAL, dirs_exist_ok=True)
     shutil.copyfile(existing(run / METRICS, "figures, from `agegender evaluate`"), output / METRICS)
     (output / "card.md").write_text(card(output), "utf-8")
     typer.echo(f"{output / 'card.md'}: the model card")

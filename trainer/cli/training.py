@@ -86,7 +86,7 @@ def train(
 
     prepare()
     from trainer.models.recipes import recipe
-    from trainer.run import CALIBRATION, CHECKPOINT, CONFIG, open_run, settings_of
+    from trainer.run import CALIBRATION, CHECKPOINT, CONFIG, open_run, remember_first, settings_of
     from trainer.training.cluster import joined
     from trainer.training.pretrain import encoder_weights
 
@@ -103,7 +103,10 @@ def train(
             lambda: open_run(run, *given, resume=resume), lambda: settings_of(run)
         )
         if not all((run / name).exists() for name in (CHECKPOINT, CALIBRATION)):
-            scratch = scratch or not recipe(settings.recipe).pretrained
+            first = settings.train.initial_weights
+            if first is not None:
+                existing(first, "a trained model")
+            scratch = scratch or first is not None or not recipe(settings.recipe).pretrained
             if not scratch and not encoder.exists():
                 raise InputError(
                     f"{encoder}: no pretrained encoder. Run `agegender pretrain --run {run}` "
@@ -121,11 +124,14 @@ def train(
             settings = heads.resolve(settings, seen.table)
             if cluster.chief:
                 save(settings, run / CONFIG)
+                if first is not None:
+                    remember_first(run, first)
                 for split, part in (("train", seen), ("val", held_out)):
                     for remark in missing(part, heads.of(settings)):
                         told = f"{split} split: {remark}; nothing is learned or told of that."
                         errors.print(told, highlight=False, soft_wrap=True)
-                if settings.train.frozen_epochs and scratch and "weights" not in settings.options:
+                from_chance = scratch and first is None and "weights" not in settings.options
+                if settings.train.frozen_epochs and from_chance:
                     told = (
                         "options.weights names no pretrained weights: the training starts from "
                         "random ones, and train.frozen_epochs does nothing."

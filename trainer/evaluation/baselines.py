@@ -1,4 +1,4 @@
-"""What a linear model reads from an encoder that nobody taught ages or genders."""
+"""What a model has to beat: one answer for all, and linear models on untaught encoders."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from rich.progress import track
 from scipy import linalg
@@ -25,6 +26,19 @@ PENALTY = 0.01
 CHUNK = 256
 
 Answer = Callable[[Faces], Predictions]
+
+
+def constant(faces: Faces) -> Predictions:
+    """Answer alike for everybody of a data set: the median age, and the commoner gender.
+
+    Parameters
+    ----------
+    faces
+        Whose labels are counted; a band of ages counts as its middle.
+    """
+    labels = pd.DataFrame({"age": faces.ages.mean(axis=1), "female": faces.female})
+    median = labels.groupby(faces.table["dataset"].to_numpy()).transform("median")
+    return Predictions(_surely(median["age"].to_numpy()), median["female"].to_numpy())
 
 
 def probes(config: Config, run: Path, faces: Faces) -> dict[str, Answer]:
@@ -84,12 +98,15 @@ def _probe(encoder: keras.Model, size: int, faces: Faces, title: str) -> Answer:
 
     def answer(shown: Faces) -> Predictions:
         found = np.concatenate([part @ weights.T for part in _features(encoder, size, shown)])
-        age = np.clip(found[:, 0], 0, YEARS - 1)
-        # Two neighbouring years share the probability so that their mean is the age.
-        years = np.clip(1 - np.abs(age[:, None] - np.arange(YEARS)), 0, None)
-        return Predictions(years, np.clip(found[:, 1], 0, 1))
+        return Predictions(_surely(found[:, 0]), np.clip(found[:, 1], 0, 1))
 
     return answer
+
+
+def _surely(ages: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return probabilities of years (N, 101), of two neighbours, whose mean is the age (N,)."""
+    age = np.clip(ages.astype(np.float64), 0, YEARS - 1)
+    return np.clip(1 - np.abs(age[:, None] - np.arange(YEARS)), 0, None)
 
 
 def _features(encoder: keras.Model, size: int, faces: Faces) -> Iterator[NDArray[np.float64]]:

@@ -11,7 +11,7 @@ from typing import Any
 from agegender_vision import artefact
 from trainer import config
 from trainer.evaluation.figures import rows, shown
-from trainer.run import CONFIG, METRICS
+from trainer.run import CONFIG, INITIAL, METRICS
 
 SOURCES = {
     "utkface": "UTKFace: exact ages and gender; non-commercial research only",
@@ -146,6 +146,17 @@ def _commands(
     settings: config.Config, folder: Path, metrics: dict[str, dict[str, Any]], licence: str
 ) -> list[str]:
     run = f"runs/{settings.model.name}"
+    train = [
+        f"scripts/agegender pretrain --config {folder / CONFIG} --run {run}",
+        f"scripts/agegender train --run {run} --resume",
+    ]
+    if (weights := settings.train.initial_weights) is not None:
+        first = weights.parent
+        train = [
+            f"scripts/agegender pretrain --config {folder / INITIAL / CONFIG} --run {first}",
+            f"scripts/agegender train --run {first} --resume",
+            f"scripts/agegender train --config {folder / CONFIG} --run {run}",
+        ]
     own = [path.name for path in settings.data.manifests]
     seen = [*own, *(path.name for path in settings.data.unlabeled)]
     others = sorted({name for parts in metrics.values() for name in parts} - set(seen))
@@ -167,8 +178,7 @@ def _commands(
             f"scripts/agegender data prepare {name} --source ../shared/data/faces96"
             for name in (*seen, *others)
         ),
-        f"scripts/agegender pretrain --config {folder / CONFIG} --run {run}",
-        f"scripts/agegender train --run {run} --resume",
+        *train,
         *evaluate,
         f'scripts/agegender export estimator {run} {folder} --licence "{licence}"',
     ]

@@ -29,7 +29,7 @@ from trainer.evaluation import ensemble, models
 from trainer.export.artefact import ExportError, write
 from trainer.export.formats import Litert
 from trainer.models import heads, recipes
-from trainer.run import BUDGET, CHECKPOINT, CONFIG
+from trainer.run import BUDGET, CHECKPOINT, CONFIG, INITIAL
 from trainer.training.pretrain import encoder_weights
 
 ROUNDS = 101
@@ -233,13 +233,18 @@ class Budget:
 def budget(folder: Path) -> Budget | None:
     """Return what a run was trained with, by its settings and its log; None if not a run.
 
-    Of an ensemble: all its models together.
+    Of an ensemble: all its models together; of a second training: with the first.
     """
     if (folder / ensemble.FILE).exists():
         parts = [budget(one) for one in ensemble.read(folder).models]
         return None if None in parts else _together([part for part in parts if part])
     if not (folder / CONFIG).exists():
         return None
+    own, before = _own_budget(folder), budget(folder / INITIAL)
+    return _together([before, own]) if before else own
+
+
+def _own_budget(folder: Path) -> Budget:
     settings = config.load(folder / CONFIG)
     try:
         table = faces.rows(settings.data.manifests, ["train"], settings.data.limit)
@@ -250,8 +255,10 @@ def budget(folder: Path) -> Budget | None:
         log = pd.read_csv(folder / BUDGET)
         return Budget(labelled, int(log["views"].sum()), float(log["cpu_s"].sum()) / 60)
     views = settings.train.epochs * settings.train.steps * settings.train.batch_size
-    # An exported model leaves the pretrained encoder behind, a run that had one keeps it.
-    kept = encoder_weights(folder).exists() or (folder / artefact.DESCRIPTION).exists()
+    # Exported models and notes of a first run leave the pretrained encoder behind, a run that
+    # had one keeps it.
+    left = (folder / artefact.DESCRIPTION).exists() or folder.name == INITIAL
+    kept = settings.train.initial_weights is None and (left or encoder_weights(folder).exists())
     if recipes.recipe(settings.recipe).pretrained and kept:
         before = settings.pretrain
         epochs = before.stack_epochs + before.stage_epochs * len(settings.model.channels)

@@ -50,7 +50,8 @@ def train(
     run
         The run's folder; checkpoints are kept in its subfolder `train`.
     encoder_weights
-        What :func:`trainer.training.pretrain.pretrain` made; None starts from chance.
+        What :func:`trainer.training.pretrain.pretrain` made; None starts from chance, unless
+        the configuration has `train.initial_weights`, which come before.
     cluster
         Who trains; None: this process alone.
 
@@ -71,9 +72,7 @@ def train(
     with cluster.scope():
         keras.utils.set_random_seed(config.seed)
         model = system.build(config, heads)
-        if encoder_weights is not None:
-            load_weights(model.get_layer("encoder"), encoder_weights)
-        pretrained = encoder_weights is not None or config.options.get("weights") is not None
+        pretrained = _start(model, config, encoder_weights)
         ahead = phases(config, pretrained=pretrained, done=checkpoint.finished_epochs())
         enter(ahead[0], model, system, config, heads)
         done = checkpoint.restore(model)
@@ -118,3 +117,13 @@ def train(
         atomically(result, finished.save)
     cluster.wait()
     return result
+
+
+def _start(model: keras.Model, config: Config, encoder_weights: Path | None) -> bool:
+    """Load what a training starts from; return whether that is more than chance."""
+    if (whole := config.train.initial_weights) is not None:
+        load_weights(model, whole)
+    elif encoder_weights is not None:
+        load_weights(model.get_layer("encoder"), encoder_weights)
+    starts = whole, encoder_weights, config.options.get("weights")
+    return any(start is not None for start in starts)
