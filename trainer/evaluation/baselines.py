@@ -50,7 +50,8 @@ def probes(config: Config, run: Path, faces: Faces) -> dict[str, Answer]:
     Parameters
     ----------
     config, run
-        The run's settings, and its folder with the pretrained encoder.
+        The run's settings, and its folder with the pretrained encoder; that of a second
+        training is in the first one's.
     faces
         Whose labels the probes learn from.
 
@@ -65,7 +66,8 @@ def probes(config: Config, run: Path, faces: Faces) -> dict[str, Answer]:
     InputError
         The recipe has no encoder, or the run no pretrained one.
     """
-    pretrained = encoder_weights(run)
+    weights = config.train.initial_weights
+    pretrained = encoder_weights(weights.parent if weights else run)
     if not recipes.recipe(config.recipe).pretrained:
         raise InputError(f"{run}: the recipe {config.recipe!r} pretrains no encoder to probe.")
     if not pretrained.exists():
@@ -106,7 +108,8 @@ def _probe(encoder: keras.Model, size: int, faces: Faces, title: str) -> Answer:
 def _surely(ages: NDArray[np.floating]) -> NDArray[np.float64]:
     """Return probabilities of years (N, 101), of two neighbours, whose mean is the age (N,)."""
     age = np.clip(ages.astype(np.float64), 0, YEARS - 1)
-    return np.clip(1 - np.abs(age[:, None] - np.arange(YEARS)), 0, None)
+    years: NDArray[np.float64] = np.clip(1 - np.abs(age[:, None] - np.arange(YEARS)), 0, None)
+    return years
 
 
 def _features(encoder: keras.Model, size: int, faces: Faces) -> Iterator[NDArray[np.float64]]:

@@ -101,7 +101,19 @@ def run(
     -------
     pandas.DataFrame
         Columns `fold`, `dataset`, and the figures.
+
+    Raises
+    ------
+    InputError
+        The trainings would start from a model that may know the faces it is judged on, or
+        there are fewer subjects than folds.
     """
+    if (weights := config.train.initial_weights) is not None:
+        msg = (
+            f"train.initial_weights = {str(weights)!r}: that model may have learned from the faces "
+            "that a fold keeps apart. Leave the setting out: each fold trains from the beginning."
+        )
+        raise InputError(msg)
     place = assign(faces.table, folds, config.seed)
     config = head_kinds.resolve(config, faces.table)
     path = folder / RESULTS
