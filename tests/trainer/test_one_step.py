@@ -20,6 +20,7 @@ from trainer.models import heads, recipes
 from trainer.models.heads import Head
 from trainer.models.one_step import OneStepAge, OneStepGender, squared_error, two_hot
 from trainer.models.reading import probabilities, undefined
+from trainer.recipes.one_step import Grey
 
 from .conftest import ASTRONAUT, NO_FACE, agegender, options
 
@@ -140,6 +141,9 @@ def test_the_face_is_shown_grey_with_an_even_histogram() -> None:
     assert views[0].max() == 255
     # Light and dark look much the same afterwards.
     assert np.abs(views[0].astype(float) - views[1]).mean() < 12
+    seen = np.asarray(Grey()(views[0].astype(np.float32)))
+    assert (seen.shape, seen.min(), seen.max()) == ((1, 48 * 48), -1, 1)
+    assert abs(seen.mean()) < 0.05
 
 
 @pytest.fixture(scope="module")

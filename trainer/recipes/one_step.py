@@ -36,7 +36,10 @@ class OneStepOptions(Options):
 
 @keras.saving.register_keras_serializable("agegender")
 class Grey(layers.Layer):  # type: ignore[misc]
-    """One channel of a grey picture, side by side, from 0 to 1.
+    """One channel of a grey picture, side by side, from -1 to 1.
+
+    Its histogram is even, so the numbers' mean is about zero: from 0 to 1 all weights of a
+    unit were pulled the same way, and a training of the same length learnt less.
 
     A layer of its own, so that no export takes the network for one that can do without the
     equalised histogram.
@@ -44,7 +47,7 @@ class Grey(layers.Layer):  # type: ignore[misc]
 
     def call(self, inputs: Any) -> Any:
         """Return (N, S * S) of (N, S, S, 3) in [0, 255]."""
-        return ops.reshape(inputs[..., 0], (-1, inputs.shape[1] * inputs.shape[2])) / 255.0
+        return ops.reshape(inputs[..., 0], (-1, inputs.shape[1] * inputs.shape[2])) / 127.5 - 1.0
 
 
 class OneStep:
