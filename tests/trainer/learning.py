@@ -10,6 +10,7 @@ from trainer.data import faces
 from trainer.evaluation import figures
 from trainer.evaluation.predictions import Predictions
 from trainer.models import heads, recipes
+from trainer.training.phases import enter, phases
 
 
 def learnt(settings: Config, manifest: Path, *, batch_size: int, epochs: int) -> dict[str, float]:
@@ -18,7 +19,8 @@ def learnt(settings: Config, manifest: Path, *, batch_size: int, epochs: int) ->
     seen = faces.load([manifest], ["train"], 64)
     keras.utils.set_random_seed(1)
     network = system.build(settings, asked)
-    system.compile(network, settings, asked)
+    (phase,) = phases(settings, pretrained=False)
+    enter(phase, network, system, settings, asked)
     views = np.concatenate([system.views(face, settings) for face in seen.images])
     targets = {name: head.targets(seen.table) for name, head in asked.items()}
     network.fit(views.astype(np.float32), targets, batch_size=batch_size, epochs=epochs, verbose=0)

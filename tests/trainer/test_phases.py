@@ -101,12 +101,12 @@ def test_each_phase_has_a_schedule_of_its_own() -> None:
 
     class Recorded:
         def __init__(self) -> None:
-            self.epochs: list[int] = []
+            self.epochs: list[tuple[int, int]] = []
 
         def compile(self, _model: Any, told: Config, _heads: Any) -> None:
-            self.epochs.append(told.train.epochs)
+            self.epochs.append((told.train.epochs, told.train.frozen_epochs))
 
     system: Any = Recorded()
     for phase in phases(settings, pretrained=True):
         enter(phase, keras.Sequential([keras.Input((1,))]), system, settings, asked)
-    assert system.epochs == [1, 4]
+    assert system.epochs == [(1, 0), (4, 1)], "of the phase, and frozen ones behind it"

@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 
 from agegender_vision.align import CropGeometry
 from trainer.config import Config
-from trainer.data.augment import view
-from trainer.data.crops import random_crop, ten_crops
+from trainer.data.crops import ten_crops
 from trainer.data.geometry import aligned, centre
 from trainer.models.heads import Head, head_losses
 from trainer.models.normalisation import LocalResponseNormalization
 from trainer.recipes import options
 from trainer.recipes.options import Options
+from trainer.recipes.views import crop
 
 CROP = 227 / 256
 """Share of the face's side that a crop has."""
@@ -102,14 +102,10 @@ class LeviHassner:
         random: np.random.Generator | None = None,
     ) -> NDArray[np.uint8]:
         """Return a random crop; or the middle, or with `crops` 10 that and the corners."""
-        size = config.model.size
-        side = round(size / CROP)
-        if random is not None:
-            larger = view(face, side, config.train.augmentation, random)
-            return random_crop(larger, size, random)[None]
-        if options.of(config, CropOptions).crops == 10:
-            return ten_crops(aligned(face, side), size)
-        return aligned(face, size, self.geometry())[None]
+        if random is None and options.of(config, CropOptions).crops == 10:
+            size = config.model.size
+            return ten_crops(aligned(face, round(size / CROP)), size)
+        return crop(face, config, CROP, random)
 
 
 def _features(x: keras.KerasTensor, dropout: float, name: str) -> keras.KerasTensor:

@@ -114,10 +114,12 @@ class MobileNetV2:
         return keras.Model(image, answers, name="mobilenetv2")
 
     def compile(self, model: keras.Model, config: Config, heads: Mapping[str, Head]) -> None:
-        """SGD with Nesterov's momentum under a cosine, in each of the two phases."""
+        """SGD with Nesterov's momentum under a cosine, in each phase.
+
+        `train.frozen_epochs` are those behind the phase, see :mod:`trainer.training.phases`.
+        """
         settings = config.train
-        two_phases = settings.frozen_epochs and options.of(config, BaseOptions).weights is not None
-        slow = UNFROZEN if two_phases and _trainable(model) else 1.0
+        slow = UNFROZEN if settings.frozen_epochs else 1.0
         schedule = keras.optimizers.schedules.CosineDecay(
             settings.learning_rate * slow, settings.epochs * settings.steps
         )
@@ -157,10 +159,6 @@ def _load(base: keras.Model, weights: Path | str | None, alpha: float) -> None:
             f"options.weights = {str(weights)!r}: not the weights of a MobileNetV2 without top of "
             f"options.alpha = {alpha:g} ({error})."
         ) from error
-
-
-def _trainable(model: keras.Model) -> bool:
-    return all(layer.trainable for layer in model.layers if layer.name.startswith(ENCODER))
 
 
 RECIPE = MobileNetV2()

@@ -13,12 +13,11 @@ from pydantic import PositiveInt
 
 from agegender_vision.align import CropGeometry
 from trainer.config import Config
-from trainer.data.augment import view
-from trainer.data.crops import random_crop
-from trainer.data.geometry import aligned, centre
+from trainer.data.geometry import centre
 from trainer.errors import InputError
 from trainer.models.heads import Head, head_losses
 from trainer.recipes.options import Options, of
+from trainer.recipes.views import crop
 
 CROP = 120 / 128
 """Share of the face's side that is looked at."""
@@ -99,11 +98,7 @@ class ResNet34:
         random: np.random.Generator | None = None,
     ) -> NDArray[np.uint8]:
         """Return a random crop, or the middle: 120 pixels of 128, or as much at another size."""
-        size = config.model.size
-        if random is None:
-            return aligned(face, size, self.geometry())[None]
-        whole = view(face, round(size / CROP), config.train.augmentation, random)
-        return random_crop(whole, size, random)[None]
+        return crop(face, config, CROP, random)
 
 
 def _convolution(

@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from trainer.config import Config
 from trainer.data.augment import view
-from trainer.data.geometry import aligned
+from trainer.data.crops import random_crop
+from trainer.data.geometry import aligned, centre
 
 
 def face_and_mirror(
@@ -23,3 +24,20 @@ def face_and_mirror(
         return view(face, size, config.train.augmentation, random)[None]
     plain = aligned(face, size)
     return np.stack([plain, plain[:, ::-1]] if config.model.mirror else [plain])
+
+
+def crop(
+    face: NDArray[np.uint8],
+    config: Config,
+    share: float,
+    random: np.random.Generator | None = None,
+) -> NDArray[np.uint8]:
+    """Return a crop from anywhere in an augmented view, or the middle of the face.
+
+    `share` is the crop's of the whole side; see :meth:`trainer.models.recipes.Recipe.views`.
+    """
+    size = config.model.size
+    if random is None:
+        return aligned(face, size, centre(share))[None]
+    whole = view(face, round(size / share), config.train.augmentation, random)
+    return random_crop(whole, size, random)[None]

@@ -55,12 +55,14 @@ def enter(
 ) -> None:
     """Freeze or free the pretrained layers, and begin with a new optimizer.
 
-    The recipe is told how many epochs the phase has: its learning rate falls in each.
+    The recipe is told the phase's epochs alone, in which its learning rate falls, and as
+    `frozen_epochs` how many are behind it in which the layers were frozen.
     """
     for layer in model.layers:
         if layer.name.startswith(ENCODER):
             layer.trainable = not phase.frozen
-    epochs = config.train.model_copy(update={"epochs": phase.last - phase.first})
-    system.compile(model, config.model_copy(update={"train": epochs}), heads)
+    epochs = {"epochs": phase.last - phase.first, "frozen_epochs": phase.first}
+    told = config.model_copy(update={"train": config.train.model_copy(update=epochs)})
+    system.compile(model, told, heads)
     if (jit := jit_compile()) != "auto":
         model.jit_compile = jit

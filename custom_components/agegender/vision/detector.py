@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .plugins import PluginError
 
 Box = tuple[float, float, float, float]  # left, top, width, height, in pixels
 
@@ -79,3 +83,28 @@ def checked_size(min_face_size: int, smallest: int) -> int:
 def asked_size(min_face_size: int | None, own: int, smallest: int) -> int:
     """Return the size that a call asks for, or the detector's own; errors as `checked_size`."""
     return own if min_face_size is None else checked_size(min_face_size, smallest)
+
+
+def model_file(detector: str, given: Path | None, variable: str, advice: str) -> Path:
+    """Return the model file of a detector that ships without one.
+
+    Parameters
+    ----------
+    detector
+        Who asks.
+    given
+        The file; None for the one that the environment ``variable`` names.
+    variable, advice
+        Which environment variable, and what to do where there is no such file.
+
+    Raises
+    ------
+    PluginError
+        There is none.
+    """
+    named = os.environ.get(variable)
+    path = Path(named) if given is None and named else given
+    if path is None or not path.is_file():
+        found = f"the detector {detector!r} finds no model file{f' {path}' if path else ''}"
+        raise PluginError(f"{found}: {advice}")
+    return path

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from .detector import Detection, asked_size, checked_size
+from .detector import Detection, asked_size, checked_size, model_file
 from .plugins import PluginError
 from .runtime import Runtime
 
@@ -77,14 +77,13 @@ class RetinaFace:
         """Load the model."""
         self._min_face_size = checked_size(min_face_size, _SMALLEST)
         self._min_score = min_score
-        named = os.environ.get(MODEL_VARIABLE)
-        path = Path(named) if model is None and named else model
-        if path is None or not path.is_file():
-            raise PluginError(
-                f"the detector 'retinaface' finds no model file{f' {path}' if path else ''}: get "
-                "a RetinaFace with MobileNet-0.25 as an ONNX file and set "
-                f"{MODEL_VARIABLE} to its path and {DIGEST_VARIABLE} to its SHA-256"
-            )
+        path = model_file(
+            "retinaface",
+            model,
+            MODEL_VARIABLE,
+            "get a RetinaFace with MobileNet-0.25 as an ONNX file and set "
+            f"{MODEL_VARIABLE} to its path and {DIGEST_VARIABLE} to its SHA-256",
+        )
         content = _verified(path, sha256 or os.environ.get(DIGEST_VARIABLE))
         self._session = _session(path, content)
         (given,) = self._session.get_inputs()

@@ -7,13 +7,12 @@ for OpenCV 4, ``..._2026may.onnx`` for OpenCV 5) is not shipped.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .detector import Detection, asked_size, checked_size
+from .detector import Detection, asked_size, checked_size, model_file
 from .opencv import opencv
 from .plugins import PluginError
 from .runtime import Runtime
@@ -59,14 +58,13 @@ class YuNet:
         """Load the model."""
         self._cv2 = opencv("yunet")
         self._min_face_size = checked_size(min_face_size, _SMALLEST)
-        named = os.environ.get(MODEL_VARIABLE)
-        path = Path(named) if model is None and named else model
-        if path is None or not path.is_file():
-            raise PluginError(
-                f"the detector 'yunet' finds no model file{f' {path}' if path else ''}: "
-                "get face_detection_yunet_2023mar.onnx (for OpenCV 5: 2026may) from OpenCV's "
-                f"model zoo and set {MODEL_VARIABLE} to its path"
-            )
+        path = model_file(
+            "yunet",
+            model,
+            MODEL_VARIABLE,
+            "get face_detection_yunet_2023mar.onnx (for OpenCV 5: 2026may) from OpenCV's model zoo "
+            f"and set {MODEL_VARIABLE} to its path",
+        )
         try:
             self._network = self._cv2.FaceDetectorYN.create(
                 str(path), "", (320, 320), score_threshold=min_score, nms_threshold=0.3
