@@ -146,17 +146,14 @@ def _commands(
     settings: config.Config, folder: Path, metrics: dict[str, dict[str, Any]], licence: str
 ) -> list[str]:
     run = f"runs/{settings.model.name}"
+    second = settings.train.initial_weights
+    first, given = (second.parent, folder / INITIAL) if second else (run, folder)
     train = [
-        f"scripts/agegender pretrain --config {folder / CONFIG} --run {run}",
-        f"scripts/agegender train --run {run} --resume",
+        f"scripts/agegender pretrain --config {given / CONFIG} --run {first}",
+        f"scripts/agegender train --run {first} --resume",
     ]
-    if (weights := settings.train.initial_weights) is not None:
-        first = weights.parent
-        train = [
-            f"scripts/agegender pretrain --config {folder / INITIAL / CONFIG} --run {first}",
-            f"scripts/agegender train --run {first} --resume",
-            f"scripts/agegender train --config {folder / CONFIG} --run {run}",
-        ]
+    if second:
+        train.append(f"scripts/agegender train --config {folder / CONFIG} --run {run}")
     own = [path.name for path in settings.data.manifests]
     seen = [*own, *(path.name for path in settings.data.unlabeled)]
     others = sorted({name for parts in metrics.values() for name in parts} - set(seen))
