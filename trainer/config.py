@@ -80,6 +80,11 @@ class TrainConfig(_Section):
     initial_weights
         A trained model, such as runs/first/checkpoint.keras, whose weights the training starts
         from in place of a pretrained encoder's: a second training, with settings of its own.
+    teachers
+        Folders of trained models whose mean answer is learned beside the labels, also of the
+        faces of `data.unlabeled`, see :mod:`trainer.training.distillation`.
+    teacher_weight
+        Share of the loss that the teachers' answers have; the labels have the rest.
     frozen_epochs
         Epochs at the beginning in which pretrained layers stay as they are, so that new ones
         on top of them do not spoil them; with a network that starts from random weights, none.
@@ -100,6 +105,8 @@ class TrainConfig(_Section):
     weight_decay: float = Field(default=0.03, ge=0)
     ema: float = Field(default=0.0, ge=0, lt=1)
     initial_weights: Path | None = None
+    teachers: tuple[Path, ...] = ()
+    teacher_weight: Fraction = 0.5
     frozen_epochs: int = Field(default=0, ge=0)
     patience: int | None = Field(default=None, gt=0)
     dataset_weights: dict[str, Weight] = {}

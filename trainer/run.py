@@ -85,6 +85,15 @@ def remember_first(folder: Path, weights: Path) -> None:
             shutil.copytree(first / INITIAL, initial / INITIAL, dirs_exist_ok=True)
 
 
+def first_run(settings: config.Config, folder: Path) -> Path:
+    """Return the run in `folder`, or the one that it goes back to by `train.initial_weights`."""
+    weights = settings.train.initial_weights
+    if weights is None:
+        return folder
+    above = weights.parent / CONFIG
+    return first_run(config.load(above), weights.parent) if above.exists() else weights.parent
+
+
 def settings_of(
     folder: Path, path: Path | None = None, overrides: Sequence[str] = ()
 ) -> config.Config:

@@ -218,13 +218,16 @@ def test_crossval_judges_every_face_once_and_goes_on_where_it_stopped(
     assert set(next(iter(summary.values()))["gender"]) == {"mean", "deviation"}
 
 
-def test_no_fold_starts_from_a_model_that_may_know_its_faces(
-    two_faces: Path, tmp_path: Path
+@pytest.mark.parametrize(
+    "knows",
+    ['train.initial_weights="runs/first/checkpoint.keras"', 'train.teachers=["runs/first"]'],
+)
+def test_no_fold_learns_from_a_model_that_may_know_its_faces(
+    knows: str, two_faces: Path, tmp_path: Path
 ) -> None:
-    weights = 'train.initial_weights="runs/first/checkpoint.keras"'
-    known = config.load(None, [*TINY, weights])
+    known = config.load(None, [*TINY, knows])
     shown = load([two_faces], ["train", "val"])
-    with pytest.raises(InputError, match=r"runs/first/checkpoint\.keras.*each fold trains from"):
+    with pytest.raises(InputError, match=r"runs/first.*each of these trainings begins anew"):
         crossval.run(known, shown, None, tmp_path, 2, scratch=True)
 
 

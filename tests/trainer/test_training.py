@@ -260,22 +260,34 @@ def test_training_without_pretraining_says_what_to_do(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_a_second_training_goes_on_from_the_first_ones_model(run: Path, tmp_path: Path) -> None:
-    second = tmp_path / "second"
-    weights = run / CHECKPOINT
+def go_on(first: Path, run: Path) -> Path:
+    """Train one epoch more, so slowly that it changes next to nothing."""
     sets = ("train.epochs=1", "train.ema=0", "train.learning_rate=1e-9", "train.patience=1")
-    given = [f"train.initial_weights={json.dumps(str(weights))}", *sets]
+    weights = f"train.initial_weights={json.dumps(str(first / CHECKPOINT))}"
     agegender(
-        *("train", "--run", second, "--config", run / CONFIG),
-        *(word for one in given for word in ("--set", one)),
+        *("train", "--run", run, "--config", first / CONFIG),
+        *(word for one in (weights, *sets) for word in ("--set", one)),
     )
-    before, after = (keras.saving.load_model(one) for one in (weights, second / CHECKPOINT))
+    return run
+
+
+def test_later_trainings_go_on_from_the_first_ones_model(run: Path, tmp_path: Path) -> None:
+    third = go_on(go_on(run, tmp_path / "second"), tmp_path / "third")
+    before, after = (keras.saving.load_model(one / CHECKPOINT) for one in (run, third))
     for old, new in zip(before.trainable_weights, after.trainable_weights, strict=True):
         np.testing.assert_allclose(new.numpy(), old.numpy(), atol=1e-5)
-    first, both = budget(run), budget(second)
+    first, all_three = budget(run), budget(third)
     assert first is not None
-    assert both is not None
-    assert both.views == first.views + 10 * 8
+    assert all_three is not None
+    assert all_three.views == first.views + 2 * 10 * 8
+
+    assert "linear probe" in agegender("evaluate", third, "--baselines").stdout
+    model = tmp_path / "model"
+    agegender("export", third, model)
+    card = (model / "card.md").read_text()
+    settings = [model / "initial" / "initial", model / "initial", model]
+    places = [card.index(f"--config {one / CONFIG} --run ") for one in settings]
+    assert places == sorted(places)
 
 
 def test_a_second_training_names_the_model_that_is_not_there(tmp_path: Path) -> None:

@@ -57,11 +57,13 @@ def export_estimator(
     typer.echo(f"{output}: {', '.join(names)}, and {formats.REPORT}")
     if bare or "artefact" not in names:
         return
+    (output / BUDGET).unlink(missing_ok=True)
+    shutil.rmtree(output / INITIAL, ignore_errors=True)
     kept = (run / CONFIG, run / CHECKPOINT, run / CALIBRATION)
     for path in (*kept, *run.glob(BUDGET), *run.glob("*.png")):
         shutil.copyfile(path, output / path.name)
     if (run / INITIAL).exists():
-        shutil.copytree(run / INITIAL, output / INITIAL, dirs_exist_ok=True)
+        shutil.copytree(run / INITIAL, output / INITIAL)
     shutil.copyfile(existing(run / METRICS, "figures, from `agegender evaluate`"), output / METRICS)
     (output / "card.md").write_text(card(output), "utf-8")
     typer.echo(f"{output / 'card.md'}: the model card")

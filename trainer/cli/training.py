@@ -116,11 +116,10 @@ def train(
             from trainer.data import faces
             from trainer.evaluation.figures import missing
             from trainer.models import heads
-            from trainer.training.finetune import train
+            from trainer.training.finetune import faces_to_see, train
 
-            manifests, few = settings.data.manifests, settings.data.limit
-            held_out = faces.load(manifests, ["val"], few)
-            seen = faces.load(manifests, ["train"], few)
+            held_out = faces.load(settings.data.manifests, ["val"], settings.data.limit)
+            seen = faces_to_see(settings)
             settings = heads.resolve(settings, seen.table)
             if cluster.chief:
                 save(settings, run / CONFIG)

@@ -56,6 +56,15 @@ class Faces:
             self.table.iloc[indices].reset_index(drop=True),
         )
 
+    def and_those(self, others: Faces) -> Faces:
+        """Return these faces and behind them the others."""
+        return Faces(
+            np.concatenate([self.images, others.images]),
+            np.concatenate([self.ages, others.ages]),
+            np.concatenate([self.female, others.female]),
+            pd.concat([self.table, others.table], ignore_index=True),
+        )
+
 
 def rows(
     manifests: Sequence[Path], splits: Sequence[str], limit: int | None = None

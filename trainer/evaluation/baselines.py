@@ -18,6 +18,7 @@ from trainer.data.geometry import aligned
 from trainer.errors import InputError
 from trainer.evaluation.predictions import YEARS, Predictions
 from trainer.models import heads, recipes
+from trainer.run import first_run
 from trainer.training.checkpoint import load_weights
 from trainer.training.pretrain import encoder_weights
 
@@ -66,8 +67,7 @@ def probes(config: Config, run: Path, faces: Faces) -> dict[str, Answer]:
     InputError
         The recipe has no encoder, or the run no pretrained one.
     """
-    weights = config.train.initial_weights
-    pretrained = encoder_weights(weights.parent if weights else run)
+    pretrained = encoder_weights(first_run(config, run))
     if not recipes.recipe(config.recipe).pretrained:
         raise InputError(f"{run}: the recipe {config.recipe!r} pretrains no encoder to probe.")
     if not pretrained.exists():

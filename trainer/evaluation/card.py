@@ -145,15 +145,7 @@ def _table(header: list[str], body: list[list[str]]) -> str:
 def _commands(
     settings: config.Config, folder: Path, metrics: dict[str, dict[str, Any]], licence: str
 ) -> list[str]:
-    run = f"runs/{settings.model.name}"
-    second = settings.train.initial_weights
-    first, given = (second.parent, folder / INITIAL) if second else (run, folder)
-    train = [
-        f"scripts/agegender pretrain --config {given / CONFIG} --run {first}",
-        f"scripts/agegender train --run {first} --resume",
-    ]
-    if second:
-        train.append(f"scripts/agegender train --config {folder / CONFIG} --run {run}")
+    run = Path("runs", settings.model.name)
     own = [path.name for path in settings.data.manifests]
     seen = [*own, *(path.name for path in settings.data.unlabeled)]
     others = sorted({name for parts in metrics.values() for name in parts} - set(seen))
@@ -175,7 +167,23 @@ def _commands(
             f"scripts/agegender data prepare {name} --source ../shared/data/faces96"
             for name in (*seen, *others)
         ),
-        *train,
+        *_trainings(run, folder),
         *evaluate,
         f'scripts/agegender export estimator {run} {folder} --licence "{licence}"',
+    ]
+
+
+def _trainings(run: Path, given: Path) -> list[str]:
+    """Return the commands that train `run` by the settings in `given`, the first run's first."""
+    if not (given / CONFIG).exists():
+        return []
+    weights = config.load(given / CONFIG).train.initial_weights
+    if weights is None:
+        return [
+            f"scripts/agegender pretrain --config {given / CONFIG} --run {run}",
+            f"scripts/agegender train --run {run} --resume",
+        ]
+    return [
+        *_trainings(weights.parent, given / INITIAL),
+        f"scripts/agegender train --config {given / CONFIG} --run {run}",
     ]

@@ -25,6 +25,7 @@ from trainer.models import recipes
 from trainer.run import CALIBRATION, CHECKPOINT, CONFIG
 from trainer.training.finetune import train
 from trainer.training.pretrain import encoder_weights, pretrain
+from trainer.training.trials import refuse_knowledge
 
 RESULTS = "folds.csv"
 HELD_OUT = 10
@@ -108,12 +109,7 @@ def run(
         The trainings would start from a model that may know the faces it is judged on, or
         there are fewer subjects than folds.
     """
-    if (weights := config.train.initial_weights) is not None:
-        msg = (
-            f"train.initial_weights = {str(weights)!r}: that model may have learned from the faces "
-            "that a fold keeps apart. Leave the setting out: each fold trains from the beginning."
-        )
-        raise InputError(msg)
+    refuse_knowledge(config)
     place = assign(faces.table, folds, config.seed)
     config = head_kinds.resolve(config, faces.table)
     path = folder / RESULTS
@@ -171,7 +167,7 @@ def _train(
     inner = assign(table, min(HELD_OUT, people), config.seed)
     learnt, held_out = (faces.subset(np.flatnonzero(which)) for which in (inner > 0, inner == 0))
     if not scratch and recipes.recipe(config.recipe).pretrained:
-        seen = learnt if unlabeled is None else _joined(learnt, unlabeled)
+        seen = learnt if unlabeled is None else learnt.and_those(unlabeled)
         if not encoder_weights(part).exists():
             pretrain(config, seen, part)
     start = encoder_weights(part)
@@ -180,12 +176,3 @@ def _train(
     found = json.dumps(calibrate(head_kinds.of(config), answers, held_out.table)) + "\n"
     atomically(part / CALIBRATION, lambda path: path.write_text(found, "utf-8"))
     return models.load(part)
-
-
-def _joined(one: Faces, other: Faces) -> Faces:
-    return Faces(
-        np.concatenate([one.images, other.images]),
-        np.concatenate([one.ages, other.ages]),
-        np.concatenate([one.female, other.female]),
-        pd.concat([one.table, other.table], ignore_index=True),
-    )

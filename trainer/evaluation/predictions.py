@@ -99,6 +99,14 @@ class Predictions:
         """Whether the model answers about gender."""
         return not np.isnan(self.p_female).any()
 
+    def probabilities(self, name: str) -> NDArray[np.float64]:
+        """Return the answers of the head called `name`, (N, C); no columns without the head."""
+        if name == "age":
+            return self.ages
+        if name == "gender":
+            return np.stack([1 - self.p_female, self.p_female], axis=1)
+        return self.attributes.get(name, np.empty((len(self.p_female), 0)))
+
     @property
     def estimates(self) -> list[Estimate]:
         """The same as the engine has it, N of them, with 80 % intervals of the age."""

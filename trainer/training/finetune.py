@@ -8,7 +8,7 @@ import keras
 
 from trainer.config import Config
 from trainer.data.batches import FaceBatches
-from trainer.data.faces import Faces
+from trainer.data.faces import Faces, load
 from trainer.files import atomically
 from trainer.models import heads as head_kinds
 from trainer.models.recipes import recipe
@@ -25,8 +25,23 @@ from trainer.training.callbacks import (
 )
 from trainer.training.checkpoint import Checkpoint, Reseed, load_weights
 from trainer.training.cluster import Cluster
+from trainer.training.distillation import taught
 from trainer.training.phases import enter, phases
 from trainer.training.weights import face_weights
+
+
+def faces_to_see(config: Config) -> Faces:
+    """Read what :func:`train` learns from.
+
+    The labelled faces; with `train.teachers` also those without labels, which they answer for.
+    """
+    data = config.data
+    if not config.train.teachers:
+        return load(data.manifests, ["train"], data.limit)
+    seen = load(data.manifests, ["train", "unlabeled"], data.limit)
+    if not data.unlabeled:
+        return seen
+    return seen.and_those(load(data.unlabeled, ["unlabeled"], data.limit))
 
 
 def train(
@@ -66,6 +81,7 @@ def train(
     cluster = cluster or Cluster()
     settings, system = config.train, recipe(config.recipe)
     heads = head_kinds.of(config)
+    learning = taught(config, heads, faces)
     # A bare copy: others can load it without our losses.
     finished = system.build(config, heads)
     checkpoint = Checkpoint(run / "train", config, finished if settings.ema else None)
@@ -74,7 +90,7 @@ def train(
         model = system.build(config, heads)
         pretrained = _start(model, config, encoder_weights)
         ahead = phases(config, pretrained=pretrained, done=checkpoint.finished_epochs())
-        enter(ahead[0], model, system, config, heads)
+        enter(ahead[0], model, system, config, learning)
         done = checkpoint.restore(model)
     if not (done and settings.ema):
         finished.set_weights(model.get_weights())
@@ -96,7 +112,7 @@ def train(
         batches = FaceBatches(
             faces,
             lambda face, random: system.views(face, config, random)[0],
-            {name: head.targets(faces.table) for name, head in heads.items()},
+            {name: head.targets(faces.table) for name, head in learning.items()},
             weights=face_weights(config, heads, faces.table),
             batch_size=settings.batch_size,
             steps=settings.steps,
@@ -106,7 +122,7 @@ def train(
         for phase in ahead:
             if phase is not ahead[0]:
                 with cluster.scope():
-                    enter(phase, model, system, config, heads)
+                    enter(phase, model, system, config, learning)
             if stopping and stopping.due(done):
                 break
             cluster.fit(model, batches, epochs=phase.last, done=done, callbacks=callbacks)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from trainer.config import Config
 from trainer.data.faces import Faces
-from trainer.training.trials import MEASURES, Trials, measured, spread
+from trainer.training.trials import MEASURES, Trials, measured, refuse_knowledge, spread
 
 STARTS = ("pretrained", "random")
 KEY = ["share", "start", "seed"]
@@ -53,7 +53,13 @@ def measure(
     pandas.DataFrame
         Columns `share`, `start` (:data:`STARTS`), `seed`, `labels` (faces trained on) and
         the figures of :func:`trainer.evaluation.figures.figures` as `dataset:figure`.
+
+    Raises
+    ------
+    InputError
+        See :func:`trainer.training.trials.refuse_knowledge`.
     """
+    refuse_knowledge(config)
     trials = Trials(output, held_out, *KEY)
     for share in shares:
         for seed in range(1, seeds + 1):

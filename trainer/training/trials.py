@@ -14,6 +14,7 @@ import pandas as pd
 
 from trainer.config import Config
 from trainer.data.faces import Faces
+from trainer.errors import InputError
 from trainer.evaluation.cost import network_multiply_adds, views
 from trainer.evaluation.figures import each_dataset, figures
 from trainer.evaluation.predictions import Predictions
@@ -27,6 +28,25 @@ MEASURES = {
     "fairface_exact": ("FairFace band, exact, %", 100.0),
 }
 """What comparisons show of the figures: its axis label and factor."""
+
+
+def refuse_knowledge(config: Config) -> None:
+    """Refuse to train from, or after, models that may know the faces that are kept apart.
+
+    Raises
+    ------
+    InputError
+        Naming `train.initial_weights` or `train.teachers`, whichever is set.
+    """
+    for key in ("initial_weights", "teachers"):
+        if given := getattr(config.train, key):
+            names = [given] if isinstance(given, Path) else given
+            msg = (
+                f"train.{key} names {', '.join(map(str, names))}, which may have learned from "
+                "the very faces or labels that are kept apart here. Leave the setting out: each "
+                "of these trainings begins anew."
+            )
+            raise InputError(msg)
 
 
 class Trials:
