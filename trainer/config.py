@@ -30,7 +30,7 @@ class _Section(BaseModel):
 
 
 class DataConfig(_Section):
-    """Which manifests: `unlabeled` ones add faces to the pretraining only."""
+    """Which manifests: `unlabeled` ones add faces to pretrain on, and for teachers to teach."""
 
     manifests: tuple[Path, ...] = (Path("data/utkface"), Path("data/fairface"))
     unlabeled: tuple[Path, ...] = ()

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from agegender_vision.census import GENDER_CONFIDENCE
 from agegender_vision.engine import detectors
 from agegender_vision.frame import read as picture
 from agegender_vision.runtime import runtimes
@@ -31,12 +32,12 @@ def test_the_two_photographs(tmp_path: Path) -> None:
     astronaut, hopper = read(tmp_path / "out.jsonl")
     assert list(astronaut) == KEYS
     assert astronaut["file"] == str(ASTRONAUT)
-    assert 25 <= astronaut["age"] <= 45
-    assert astronaut["p_female"] > 0.5
-    assert astronaut["age_low"] < astronaut["age"] < astronaut["age_high"]
-    assert 55 <= hopper["age"] <= 85
-    assert hopper["p_female"] > 0.5
-    assert hopper["band"] == "60+" or hopper["age"] < 60
+    assert astronaut["p_female"] > GENDER_CONFIDENCE
+    for woman, age, band in ((astronaut, 36, "20-39"), (hopper, 77, "60+")):
+        assert woman["p_female"] > 1 - GENDER_CONFIDENCE
+        assert abs(woman["age"] - age) < 10
+        assert woman["age_low"] < age < woman["age_high"]
+        assert woman["band"] == band
     x, y, width, height = astronaut["box"]
     for landmark_x, landmark_y in astronaut["landmarks"]:
         assert x < landmark_x < x + width

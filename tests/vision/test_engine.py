@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from agegender_vision import artefact
 from agegender_vision.align import align
 from agegender_vision.artefact import ArtefactError
+from agegender_vision.census import GENDER_CONFIDENCE
 from agegender_vision.engine import BUNDLED_MODEL, Engine
 from agegender_vision.estimator import Estimator
 from agegender_vision.plugins import PluginError
@@ -29,16 +30,15 @@ def engine() -> Engine:
     return Engine.load()
 
 
-@pytest.mark.parametrize(
-    ("name", "youngest", "oldest"), [("astronaut", 25, 45), ("grace_hopper", 55, 85)]
-)
+@pytest.mark.parametrize(("name", "age"), [("astronaut", 36), ("grace_hopper", 77)])
 def test_the_women_in_the_photographs(
-    engine: Engine, name: str, youngest: int, oldest: int, request: pytest.FixtureRequest
+    engine: Engine, name: str, age: int, request: pytest.FixtureRequest
 ) -> None:
     ((_, estimate),) = engine.analyze(request.getfixturevalue(name))
-    assert estimate.p_female > 0.5
-    assert youngest <= estimate.age <= oldest
-    assert estimate.age_low < estimate.age < estimate.age_high
+    # In doubt, as old women in old photographs leave it, is no error: it counts as unknown.
+    assert estimate.p_female > 1 - GENDER_CONFIDENCE
+    assert abs(estimate.age - age) < 10
+    assert estimate.age_low < age < estimate.age_high
     assert estimate.ages.sum() == pytest.approx(1, abs=1e-5)
 
 

@@ -16,7 +16,7 @@ from trainer.run import CONFIG, INITIAL, METRICS
 SOURCES = {
     "utkface": "UTKFace: exact ages and gender; non-commercial research only",
     "fairface": "FairFace (Karkkainen and Joo, WACV 2021): age bands and gender; CC BY 4.0",
-    "lfw": "LFW, Labeled Faces in the Wild: faces without labels, for pretraining; research",
+    "lfw": "LFW, Labeled Faces in the Wild: faces without labels; research",
     "fgnet": "FG-NET: exact ages; research only",
 }
 
