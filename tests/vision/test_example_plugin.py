@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from agegender_vision.census import GENDER_CONFIDENCE
 from agegender_vision.engine import Engine, detectors
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "plugins"
@@ -42,7 +43,7 @@ def test_the_example_judges_a_face_that_was_cut_out(astronaut: NDArray[np.uint8]
     assert "whole-face" in detectors.names()
     ((face, again),) = Engine.load(detector="whole-face").analyze(cut_out)
     assert list(face.box) == [0, 0, width, height]
-    assert again.p_female > 0.5
+    assert again.p_female > 1 - GENDER_CONFIDENCE  # cut out roughly, it may be in doubt
     assert estimate.age_low < again.age < estimate.age_high
 
 

@@ -675,7 +675,7 @@ def test_no_recorded_day_gives_a_small_cell_away(
         played = begin + timedelta(minutes=number)
         while played < end:
             moments += [(played + timedelta(seconds=second), votes) for second, votes in clip]
-            played += timedelta(minutes=7 + 5 * number)
+            played += timedelta(minutes=4 + 3 * number)
     moments.sort(key=lambda moment: moment[0])
     history = watch_day(Public(k), moments)
     attacker, windows = attack_public(history, k)
