@@ -31,6 +31,13 @@ ASTRONAUT = Path(skimage.__file__).parent / "data" / "astronaut.png"
 """Eileen Collins, in her thirties."""
 HOPPER = Path(mpl.get_data_path()) / "sample_data" / "grace_hopper.jpg"
 """Grace Hopper, in her late seventies."""
+SMALL_NETWORK = (
+    "model.size=32",
+    "model.channels=[4, 8]",
+    "model.neck=8",
+    "model.hidden=16",
+)
+"""Settings of a network that learns two faces in seconds."""
 NO_FACE = Path(skimage.__file__).parent / "data" / "coffee.png"
 
 

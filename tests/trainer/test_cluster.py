@@ -19,14 +19,11 @@ from trainer.errors import InputError
 from trainer.training import finetune
 from trainer.training.cluster import joined
 
-from .conftest import ROOT
+from .conftest import ROOT, SMALL_NETWORK
 
 PLAIN = ("flip", "rotate", "zoom", "shift", "colour", "grey", "blur", "erase")
 TINY = (
-    "model.size=32",
-    "model.channels=[4, 8]",
-    "model.neck=8",
-    "model.hidden=16",
+    *SMALL_NETWORK,
     "model.dropout=0",
     "train.epochs=6",
     "train.steps=5",

@@ -17,13 +17,10 @@ from trainer.run import CONFIG
 from trainer.training.distillation import Taught, taught
 from trainer.training.finetune import faces_to_see
 
-from .conftest import agegender, options
+from .conftest import SMALL_NETWORK, agegender, options
 
 TINY = (
-    "model.size=32",
-    "model.channels=[4, 8]",
-    "model.neck=8",
-    "model.hidden=16",
+    *SMALL_NETWORK,
     "model.dropout=0",
     "train.epochs=8",
     "train.steps=10",

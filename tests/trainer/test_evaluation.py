@@ -17,13 +17,10 @@ from trainer.evaluation.predictions import Predictions
 from trainer.models import heads, recipes
 from trainer.run import BUDGET, CALIBRATION, CHECKPOINT, CONFIG
 
-from .conftest import agegender, options
+from .conftest import SMALL_NETWORK, agegender, options
 
 TINY = (
-    "model.size=32",
-    "model.channels=[4, 8]",
-    "model.neck=8",
-    "model.hidden=16",
+    *SMALL_NETWORK,
     "pretrain.stage_epochs=1",
     "pretrain.stack_epochs=1",
     "pretrain.steps=1",

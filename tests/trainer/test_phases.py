@@ -16,11 +16,10 @@ from trainer.models.autoencoder import chain
 from trainer.training import finetune
 from trainer.training.phases import enter, phases
 
+from .conftest import SMALL_NETWORK
+
 TINY = (
-    "model.size=32",
-    "model.channels=[4, 8]",
-    "model.neck=8",
-    "model.hidden=16",
+    *SMALL_NETWORK,
     "train.epochs=2",
     "train.frozen_epochs=1",
     "train.steps=3",

@@ -27,13 +27,10 @@ from trainer.models import heads, recipes
 from trainer.run import CHECKPOINT, CONFIG
 from trainer.training import finetune
 
-from .conftest import ROOT, agegender, options
+from .conftest import ROOT, SMALL_NETWORK, agegender, options
 
 TINY = (
-    "model.size=32",
-    "model.channels=[4, 8]",
-    "model.neck=8",
-    "model.hidden=16",
+    *SMALL_NETWORK,
     "pretrain.stage_epochs=1",
     "pretrain.stack_epochs=2",
     "pretrain.steps=3",

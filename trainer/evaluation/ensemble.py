@@ -73,7 +73,7 @@ def together(answers: Sequence[Predictions], rule: Rule) -> Predictions:
         See :class:`Ensemble`.
     """
     combine = _vote if rule == "majority" else _mean
-    genders = [_both(one.p_female) for one in answers if one.knows_gender]
+    genders = [one.probabilities("gender") for one in answers if one.knows_gender]
     aged = [one for one in answers if one.knows_age]
     attributes = {
         name: combine([one.attributes[name] for one in answers])
@@ -98,10 +98,6 @@ def together(answers: Sequence[Predictions], rule: Rule) -> Predictions:
     order = np.argsort(np.stack([one.age for one in aged]), axis=0)
     median = order[(len(aged) - 1) // 2]
     return Predictions(ages[median, np.arange(len(median))], p_female, attributes)
-
-
-def _both(p_female: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.stack([1 - p_female, p_female], axis=1)
 
 
 def _mean(answers: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:

@@ -15,7 +15,7 @@ from rich.progress import track
 from trainer.config import Config
 from trainer.data.faces import Faces
 from trainer.errors import InputError
-from trainer.evaluation import ensemble, models
+from trainer.evaluation import ensemble, figures, models
 from trainer.evaluation.predictions import Predictions
 from trainer.models.heads import Head
 
@@ -132,4 +132,4 @@ def _classes(head: Head) -> int:
     if about["type"] == "distribution":
         first, last = about["support"]
         return int(last - first + 1)
-    return len(about.get("labels", ("no", "yes")))
+    return len(figures.classes(head))
