@@ -74,6 +74,9 @@ class TrainConfig(_Section):
 
     Attributes
     ----------
+    precision
+        What the layers compute in. "bfloat16" is faster on processors and GPUs that have
+        instructions for it, and slower on others; weights, and the finished model, are float32.
     ema
         Share that the exponential moving average of the weights keeps at each step, such as
         0.999; 0 takes the weights as they are.
@@ -103,6 +106,7 @@ class TrainConfig(_Section):
     learning_rate: float = Field(default=1.5e-3, gt=0)
     warmup: Fraction = 0.05
     weight_decay: float = Field(default=0.03, ge=0)
+    precision: Literal["float32", "bfloat16"] = "float32"
     ema: float = Field(default=0.0, ge=0, lt=1)
     initial_weights: Path | None = None
     teachers: tuple[Path, ...] = ()

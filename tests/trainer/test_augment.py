@@ -8,13 +8,22 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from trainer.data.augment import Augmentation, view
+from trainer.data.augment import NOISE, Augmentation, view
 from trainer.data.batches import FaceBatches
 from trainer.data.faces import load
 from trainer.data.geometry import aligned
 
 EVERYTHING = Augmentation(
-    flip=0.5, rotate=6, zoom=0.06, shift=0.03, colour=0.25, grey=0.1, blur=0.2, erase=0.2
+    flip=0.5,
+    rotate=6,
+    zoom=0.06,
+    shift=0.03,
+    colour=0.25,
+    grey=0.1,
+    blur=0.2,
+    noise=0.2,
+    compress=0.2,
+    erase=0.2,
 )
 
 
@@ -37,6 +46,23 @@ def test_grey_leaves_one_value_per_pixel(face: NDArray[np.uint8]) -> None:
     grey = view(face, 64, Augmentation(grey=1), np.random.default_rng(0)).astype(int)
     assert np.ptp(grey, axis=2).max() <= 1
     assert grey.std() > 20
+
+
+def test_noise_is_a_sensor_s(face: NDArray[np.uint8]) -> None:
+    noise = [
+        view(face, 96, Augmentation(noise=1), np.random.default_rng(seed)).astype(float) - face
+        for seed in range(40)
+    ]
+    spread = [one[20:76, 20:76].std() for one in noise]  # the middle is neither black nor white
+    assert max(spread) < NOISE + 1
+    assert min(spread) < 2 < NOISE / 2 < np.mean(sorted(spread)[20:])
+    assert abs(np.mean(noise)) < 0.5
+
+
+def test_a_compressed_view_keeps_the_face_but_not_its_fine_grain(face: NDArray[np.uint8]) -> None:
+    compressed = view(face, 96, Augmentation(compress=1), np.random.default_rng(0)).astype(float)
+    lost = np.abs(compressed - face).mean()
+    assert 0.5 < lost < 8
 
 
 def test_rotation_turns_about_the_centre(face: NDArray[np.uint8]) -> None:

@@ -129,3 +129,13 @@ def test_a_teacher_that_is_not_there_is_named(two_faces: Path, tmp_path: Path) -
     assert done.returncode == 2
     assert "gone: neither a finished run" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_dry_run_counts_what_the_teachers_answer_for_alone(
+    teacher: Path, two_faces: Path, tmp_path: Path
+) -> None:
+    data = mislabelled(two_faces, tmp_path)
+    sets = (*TINY, f"train.teachers=[{json.dumps(str(teacher))}]")
+    done = agegender("train", "--run", tmp_path / "new", "--dry-run", *options(data, *sets))
+    assert "faces to learn from: 4" in done.stdout
+    assert "labels of gender: 2" in done.stdout

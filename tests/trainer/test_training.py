@@ -287,6 +287,19 @@ def test_later_trainings_go_on_from_the_first_ones_model(run: Path, tmp_path: Pa
     assert places == sorted(places)
 
 
+def test_a_training_in_half_precision_makes_a_model_of_full_precision(
+    two_faces: Path, tmp_path: Path
+) -> None:
+    half = 'train.precision="bfloat16"'
+    run = tmp_path / "half"
+    agegender("train", "--run", run, "--from-scratch", *settings(two_faces), "--set", half)
+    log = pd.read_csv(run / "train.csv")
+    assert log["loss"].iloc[-1] < 0.7 * log["loss"].iloc[0]
+    model = keras.saving.load_model(run / CHECKPOINT)
+    assert {layer.compute_dtype for layer in model.layers} == {"float32"}
+    assert keras.config.dtype_policy().name == "float32"  # whatever is made next is of that
+
+
 def test_a_second_training_names_the_model_that_is_not_there(tmp_path: Path) -> None:
     gone = "train.initial_weights=runs/gone/checkpoint.keras"
     done = agegender("train", "--run", tmp_path / "new", "--set", gone, check=False)

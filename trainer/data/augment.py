@@ -1,7 +1,8 @@
-"""Random views of a face: geometry by one affine resampling, then colour."""
+"""Random views of a face: a camera's faults, geometry by one affine resampling, then colour."""
 
 from __future__ import annotations
 
+import io
 import math
 from typing import Annotated
 
@@ -12,6 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Spread = Annotated[float, Field(ge=0)]
+NOISE = 12.0
+"""Largest standard deviation of a sensor's noise, of 255: a cheap camera's at night."""
+QUALITY = 35, 90
+"""JPEG qualities of cameras' frames."""
 
 
 class Augmentation(BaseModel):
@@ -35,6 +40,10 @@ class Augmentation(BaseModel):
         Probability of a greyscale view (infrared and night cameras).
     blur
         Probability of a view that lost resolution, as distant faces have.
+    noise
+        Probability of a view with a sensor's noise.
+    compress
+        Probability of a view that a camera compressed as JPEG.
     erase
         Probability of one erased rectangle (Zhong et al., AAAI 2020).
     """
@@ -49,6 +58,8 @@ class Augmentation(BaseModel):
     colour: Fraction = 0.0
     grey: Fraction = 0.0
     blur: Fraction = 0.0
+    noise: Fraction = 0.0
+    compress: Fraction = 0.0
     erase: Fraction = 0.0
 
 
@@ -76,6 +87,11 @@ def view(
     if random.random() < augmentation.blur:
         small = int(random.uniform(0.3, 0.9) * size)
         image = image.resize((small, small), Image.Resampling.BOX)
+    # For views without either, nothing is drawn: they stay what they were.
+    if augmentation.noise and random.random() < augmentation.noise:
+        image = _noisy(image, random)
+    if augmentation.compress and random.random() < augmentation.compress:
+        image = _compressed(image, random)
     side = image.width
     image = image.transform(
         (size, size),
@@ -92,6 +108,18 @@ def view(
         pixels = pixels.copy()
         pixels[top : top + height, left : left + width] = random.integers(0, 256, 3)
     return pixels
+
+
+def _noisy(image: Image.Image, random: np.random.Generator) -> Image.Image:
+    pixels = np.asarray(image, np.float32)
+    noise = random.standard_normal(pixels.shape, np.float32) * random.uniform(0, NOISE)
+    return Image.fromarray((pixels + noise).round().clip(0, 255).astype(np.uint8))
+
+
+def _compressed(image: Image.Image, random: np.random.Generator) -> Image.Image:
+    file = io.BytesIO()
+    image.save(file, "jpeg", quality=int(random.integers(*QUALITY)))
+    return Image.open(file)
 
 
 def _affine(

@@ -97,34 +97,41 @@ def taught(config: Config, heads: Mapping[str, Head], faces: Faces) -> dict[str,
                 f"labels alone; those that can be taught are {', '.join(TAUGHT)}."
             )
             raise InputError(msg)
-    said = _ask(config.train.teachers, faces)
+    said = _ask(config.train.teachers, heads, faces)
     return {
-        name: Taught(head, config.train.teacher_weight, _about(name, head, said))
+        name: Taught(
+            head,
+            config.train.teacher_weight,
+            np.concatenate([one.probabilities(name) for one in said]).astype(np.float32),
+        )
         for name, head in heads.items()
     }
 
 
-def _ask(teachers: Sequence[Path], faces: Faces) -> list[Predictions]:
+def _ask(teachers: Sequence[Path], heads: Mapping[str, Head], faces: Faces) -> list[Predictions]:
     """Return the teachers' answers, for `CHUNK` faces after the other."""
     opened = [models.load(folder, ["model.mirror=true"]) for folder in teachers]
     parts = np.array_split(np.arange(len(faces)), -(-len(faces) // CHUNK))
-    return [
-        ensemble.together([one.answer(faces.subset(part)) for one in opened], "mean")
-        for part in track(parts, "asking the teachers")
-    ]
+    said = []
+    for part in track(parts, "asking the teachers"):
+        shown = faces.subset(part)
+        said.append(ensemble.together([one.answer(shown) for one in opened], "mean"))
+        if len(said) == 1:
+            _refuse_others(heads, said[0])
+    return said
 
 
-def _about(name: str, head: Head, said: Sequence[Predictions]) -> NDArray[np.float32]:
-    """Return what the teachers said of a head's question, (N, C)."""
-    answers = np.concatenate([one.probabilities(name) for one in said])
-    if answers.shape[1] != _classes(head) or np.isnan(answers).any():
-        msg = (
-            f"train.teachers: they do not answer what the head {name!r} asks, in its "
-            f"{_classes(head)} classes. Leave the head out, or take teachers that were trained "
-            "with it."
-        )
-        raise InputError(msg)
-    return answers.astype(np.float32)
+def _refuse_others(heads: Mapping[str, Head], said: Predictions) -> None:
+    """Raise InputError if the answers are not in a head's classes."""
+    for name, head in heads.items():
+        answers = said.probabilities(name)
+        if answers.shape[1] != _classes(head) or np.isnan(answers).any():
+            msg = (
+                f"train.teachers: they do not answer what the head {name!r} asks, in its "
+                f"{_classes(head)} classes. Leave the head out, or take teachers that were "
+                "trained with it."
+            )
+            raise InputError(msg)
 
 
 def _classes(head: Head) -> int:

@@ -13,7 +13,7 @@ from trainer.config import Config
 from trainer.data import faces
 from trainer.models import heads
 from trainer.models.recipes import recipe
-from trainer.training.finetune import train
+from trainer.training import finetune
 from trainer.training.pretrain import pretrain
 from trainer.training.weights import face_weights
 
@@ -48,8 +48,11 @@ def try_pretraining(config: Config) -> Iterator[str]:
 
 def try_training(config: Config, encoder_weights: Path | None) -> Iterator[str]:
     """Read the manifests and do one step on a few faces; yield what is ahead."""
-    sources, limit, settings = config.data.manifests, config.data.limit, config.train
-    table, held_out = (faces.rows(sources, [split], limit) for split in ("train", "val"))
+    limit, settings = config.data.limit, config.train
+    table = pd.concat(
+        [faces.rows(*part, limit) for part in finetune.sources(config)], ignore_index=True
+    )
+    held_out = faces.rows(config.data.manifests, ["val"], limit)
     yield f"faces to learn from: {_counts(table)}"
     yield f"faces to validate on: {_counts(held_out)}"
     config = heads.resolve(config, table)
@@ -70,14 +73,20 @@ def try_training(config: Config, encoder_weights: Path | None) -> Iterator[str]:
             },
         }
     )
-    few, few_held_out = (faces.load(sources, [split], _few(limit)) for split in ("train", "val"))
+    few = finetune.faces_to_see(_limited(config))
+    few_held_out = faces.load(config.data.manifests, ["val"], _few(limit))
     with TemporaryDirectory() as folder:
-        train(small, few, few_held_out, Path(folder), encoder_weights)
+        finetune.train(small, few, few_held_out, Path(folder), encoder_weights)
     model = recipe(config.recipe).build(config, asked)
     yield f"network: {config.recipe}, {model.count_params():,} weights"
     yield (
         f"ahead: {settings.epochs} epochs of {settings.steps} steps of {settings.batch_size} faces"
     )
+
+
+def _limited(config: Config) -> Config:
+    data = config.data.model_copy(update={"limit": _few(config.data.limit)})
+    return config.model_copy(update={"data": data})
 
 
 def _few(limit: int | None) -> int:

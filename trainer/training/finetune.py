@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
@@ -27,21 +28,28 @@ from trainer.training.checkpoint import Checkpoint, Reseed, load_weights
 from trainer.training.cluster import Cluster
 from trainer.training.distillation import taught
 from trainer.training.phases import enter, phases
+from trainer.training.processor import computing_in
 from trainer.training.weights import face_weights
 
 
-def faces_to_see(config: Config) -> Faces:
-    """Read what :func:`train` learns from.
+def sources(config: Config) -> list[tuple[Sequence[Path], list[str]]]:
+    """Return the manifests that :func:`train` learns from, and which splits of them.
 
     The labelled faces; with `train.teachers` also those without labels, which they answer for.
     """
     data = config.data
     if not config.train.teachers:
-        return load(data.manifests, ["train"], data.limit)
-    seen = load(data.manifests, ["train", "unlabeled"], data.limit)
-    if not data.unlabeled:
-        return seen
-    return seen.and_those(load(data.unlabeled, ["unlabeled"], data.limit))
+        return [(data.manifests, ["train"])]
+    found = [(data.manifests, ["train", "unlabeled"]), (data.unlabeled, ["unlabeled"])]
+    return [(manifests, splits) for manifests, splits in found if manifests]
+
+
+def faces_to_see(config: Config) -> Faces:
+    """Read what :func:`train` learns from, see :func:`sources`."""
+    first, *others = (load(*part, config.data.limit) for part in sources(config))
+    for other in others:
+        first = first.and_those(other)
+    return first
 
 
 def train(
@@ -82,12 +90,13 @@ def train(
     settings, system = config.train, recipe(config.recipe)
     heads = head_kinds.of(config)
     learning = taught(config, heads, faces)
-    # A bare copy: others can load it without our losses.
+    # A bare copy, of full precision: others can load it without our losses.
     finished = system.build(config, heads)
     checkpoint = Checkpoint(run / "train", config, finished if settings.ema else None)
     with cluster.scope():
         keras.utils.set_random_seed(config.seed)
-        model = system.build(config, heads)
+        with computing_in(settings.precision):
+            model = system.build(config, heads)
         pretrained = _start(model, config, encoder_weights)
         ahead = phases(config, pretrained=pretrained, done=checkpoint.finished_epochs())
         enter(ahead[0], model, system, config, learning)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of mallopt(3)
@@ -21,6 +23,23 @@ def jit_compile() -> bool | Literal["auto"]:
     import tensorflow as tf  # noqa: PLC0415  (absent where Keras runs on another backend)
 
     return "auto" if tf.config.list_physical_devices("GPU") else False
+
+
+@contextmanager
+def computing_in(precision: str) -> Iterator[None]:
+    """Let layers that are made inside compute in `precision`, such as "bfloat16".
+
+    Their weights stay float32 (Micikevicius et al., ICLR 2018), so that a network of another
+    precision takes them as they are. bfloat16 has float32's range: no loss is scaled.
+    """
+    import keras  # noqa: PLC0415  (see :func:`prepare`)
+
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision if precision == "float32" else f"mixed_{precision}")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def prepare() -> None:
