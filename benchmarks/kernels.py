@@ -1,4 +1,4 @@
-"""Compare the kernels that TensorFlow can train with: its own or oneDNN's, and XLA's.
+"""Compare what TensorFlow can train with: its own kernels, oneDNN's, XLA's, half precision.
 
 Each choice is a process of its own, all take turns, in one run, with the default settings and
 network, on batches that lie ready in memory::
@@ -12,22 +12,42 @@ import os
 import subprocess
 import sys
 import time
-from itertools import product
 from statistics import median
+from typing import NamedTuple
 
 from benchmarks.input_pipeline import augmented
 from trainer.config import Config
 from trainer.models import heads
 from trainer.models.recipes import recipe
+from trainer.training.processor import computing_in
 
 BATCHES, STEPS = 4, 24
 
 
-def child(xla: bool) -> None:
+class Choice(NamedTuple):
+    """What a training runs on."""
+
+    onednn: bool
+    xla: bool
+    precision: str = "float32"
+
+
+CHOICES = (
+    Choice(onednn=False, xla=False),
+    Choice(onednn=False, xla=True),
+    Choice(onednn=True, xla=False),
+    Choice(onednn=True, xla=True),
+    Choice(onednn=True, xla=False, precision="bfloat16"),
+)
+ALONE = CHOICES[1]  # what TensorFlow chooses by itself on a processor without AVX-512
+
+
+def child(xla: bool, precision: str) -> None:
     """Print how many images a second are trained on."""
     config = Config()
     system, asked = recipe(config.recipe), heads.of(config)
-    model = system.build(config, asked)
+    with computing_in(precision):
+        model = system.build(config, asked)
     system.compile(model, config, asked)
     model.jit_compile = xla
     faces = augmented(config, BATCHES)
@@ -41,26 +61,27 @@ def child(xla: bool) -> None:
 
 
 def main() -> None:
-    """Print a row for each choice: the median speed, and how it compares with the first."""
+    """Print a row for each choice: the median speed, and how it compares with `ALONE`."""
     if sys.argv[1:2] == ["--child"]:
-        return child(xla=sys.argv[2] == "True")
+        return child(xla=sys.argv[2] == "True", precision=sys.argv[3])
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
-    speeds: dict[tuple[bool, bool], list[float]] = {}
+    speeds: dict[Choice, list[float]] = {choice: [] for choice in CHOICES}
     for _ in range(rounds):
-        for onednn, xla in product((False, True), repeat=2):
+        for choice, found in speeds.items():
             done = subprocess.run(  # noqa: S603
-                [sys.executable, __file__, "--child", str(xla)],
-                env=os.environ | {"TF_ENABLE_ONEDNN_OPTS": str(int(onednn))},
+                [sys.executable, __file__, "--child", str(choice.xla), choice.precision],
+                env=os.environ | {"TF_ENABLE_ONEDNN_OPTS": str(int(choice.onednn))},
                 stdout=subprocess.PIPE,
                 check=True,
                 text=True,
             )
-            speeds.setdefault((onednn, xla), []).append(float(done.stdout.split()[-1]))
-    print("| oneDNN | XLA | images/s | ratio |\n|---|---|---:|---:|")
-    first = median(speeds[False, True])
-    for (onednn, xla), found in speeds.items():
-        words = " | ".join("yes" if there else "no" for there in (onednn, xla))
-        print(f"| {words} | {median(found):.0f} | {median(found) / first:.2f} |")
+            found.append(float(done.stdout.split()[-1]))
+    print("| oneDNN | XLA | precision | images/s | ratio |\n|---|---|---|---:|---:|")
+    first = median(speeds[ALONE])
+    for choice, found in speeds.items():
+        words = " | ".join("yes" if there else "no" for there in choice[:2])
+        speed = median(found)
+        print(f"| {words} | {choice.precision} | {speed:.0f} | {speed / first:.2f} |")
     return None
 
 

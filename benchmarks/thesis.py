@@ -191,7 +191,7 @@ def frames(folder: Path) -> Iterator[tuple[str, list[Path]]]:
         ("the same again", None, 0),
     ):
         paths = []
-        for number in range(ROUNDS + 1):
+        for number in range((ROUNDS if moving else 2 * ROUNDS) + 1):  # stillness lasts longer
             frame = scene.copy()
             if moving:
                 frame.paste(moving, (150 + 4 * number, 90))
@@ -219,6 +219,7 @@ def main() -> None:
     if len(sys.argv) == 4:
         serve(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))
         return
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # as installed: the first load writes it
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         compile_dir(import_module("agegender_vision").__path__[0], quiet=1)

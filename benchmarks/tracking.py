@@ -102,6 +102,13 @@ def frames(clip: Path, rate: float) -> Iterator[tuple[int, float, NDArray[np.uin
                 yield number, frame.time, np.asarray(small.to_ndarray(), np.uint8)
 
 
+def jpeg(image: NDArray[np.uint8]) -> bytes:
+    """Encode a frame as cameras do."""
+    encoded = io.BytesIO()
+    Image.fromarray(image).save(encoded, "JPEG", quality=90)
+    return encoded.getvalue()
+
+
 def watch(
     engine: Engine,
     clip: Path,
@@ -109,7 +116,7 @@ def watch(
     rate: float,
     settings: WatchSettings = SETTINGS,
 ) -> list[Watched]:
-    """Watch a clip's shots, each by a camera of its own, at so many frames a second."""
+    """Watch a clip's shots, each by a camera of its own that sends so many JPEGs a second."""
     ends = [*firsts[1:], math.inf]
     watches = [Watch(engine, settings) for _ in firsts]
     counted = [0] * len(firsts)
@@ -117,13 +124,14 @@ def watch(
     for number, time, image in frames(clip, rate):
         shot = next(index for index, end in enumerate(ends) if number < end)
         if not views[shot]:  # the camera has been running before an empty wall
-            watches[shot].look(np.full_like(image, 200), time - 1 / rate)
-        scene = watches[shot].look(image, time)
+            watches[shot].look(jpeg(np.full_like(image, 200)), time - 1 / rate)
+        scene = watches[shot].look(jpeg(image), time)
         counted[shot] += len(scene.counted)
         views[shot].append((number, time, len(scene.present)))
     for shot, one in enumerate(watches):  # everybody leaves, and the lights change
         for later, grey in ((60, 50), (120, 150), (180, 250)):
-            counted[shot] += len(one.look(np.full_like(image, grey), time + later).counted)
+            wall = jpeg(np.full_like(image, grey))
+            counted[shot] += len(one.look(wall, time + later).counted)
     return [Watched(n, tuple(view)) for n, view in zip(counted, views, strict=True)]
 
 

@@ -2,6 +2,7 @@
 
 import io
 import itertools
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from agegender_vision.frame import read, thumbnail
-from agegender_vision.motion import MotionGate, outside
+from agegender_vision.motion import MotionGate, SizeGate, outside
 
 STILL_SECONDS = 60.0
 
@@ -27,11 +28,16 @@ def room(grace_hopper: NDArray[np.uint8]) -> NDArray[np.floating]:
     return 20 + 0.8 * picture
 
 
-def seen(scene: NDArray[np.floating], *, quality: int = 85) -> NDArray[np.uint8]:
-    """The thumbnail of a scene as a camera would send it."""
+def sent(scene: NDArray[np.floating], *, quality: int = 85) -> bytes:
+    """A scene as a camera would send it."""
     buffer = io.BytesIO()
     Image.fromarray(scene.clip(0, 255).astype(np.uint8)).save(buffer, "JPEG", quality=quality)
-    return thumbnail(buffer.getvalue())
+    return buffer.getvalue()
+
+
+def seen(scene: NDArray[np.floating], *, quality: int = 85) -> NDArray[np.uint8]:
+    """The thumbnail of a scene as a camera would send it."""
+    return thumbnail(sent(scene, quality=quality))
 
 
 def walker(scene: NDArray[np.floating], x: int, *, contrast: float = 40) -> NDArray[np.floating]:
@@ -154,3 +160,38 @@ def test_two_photographs_of_one_place_differ(detection_data: Path) -> None:
     for time, path in enumerate(pictures):
         picture = Image.fromarray(read(path)).resize((640, 480))
         assert gate.passes(thumbnail(np.asarray(picture)), time)
+
+
+def still_sizes(sizes: Iterable[int]) -> SizeGate:
+    """A gate that has seen files of these sizes in a still scene, the last one at 0 seconds."""
+    gate = SizeGate(seconds=0.7)
+    for size in sizes:
+        gate.glanced(size, 0, still=True)
+    return gate
+
+
+@pytest.mark.parametrize("quality", [40, 90])
+def test_a_file_as_long_as_a_still_scene_s_is_let_go_and_another_is_not(
+    room: NDArray[np.floating], quality: int
+) -> None:
+    random = np.random.default_rng(0)
+    noisy = [len(sent(room + random.normal(0, 3, room.shape), quality=quality)) for _ in range(24)]
+    gate = still_sizes(noisy[:4])
+    assert sum(gate.lets_go(size, 0.2) for size in noisy[4:]) >= 16
+    someone = room + random.normal(0, 3, room.shape)
+    someone[100:400, 200:320] = room[100:400, 320:440][:, ::-1] * 0.5 + 60
+    assert not gate.lets_go(len(sent(someone, quality=quality)), 0.2)
+
+
+def test_files_are_let_go_for_a_moment_only() -> None:
+    gate = still_sizes([1000, 1010, 1005, 1008])
+    assert [gate.lets_go(1006, time) for time in (0.2, 0.6, 0.7, 5)] == [True, True, False, False]
+
+
+def test_nothing_is_let_go_before_enough_is_known_nor_after_something_moved() -> None:
+    gate = still_sizes([1000, 1010, 1005])
+    assert not gate.lets_go(1005, 0.2)
+    gate.glanced(1008, 0.2, still=True)
+    assert gate.lets_go(1005, 0.4)
+    gate.glanced(1007, 0.4, still=False)
+    assert not gate.lets_go(1007, 0.6)

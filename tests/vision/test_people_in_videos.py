@@ -19,7 +19,7 @@ SETTLING = 1.0  # seconds in which somebody who came should be in view
 
 Shots = list[tuple[Shot, Watched]]
 
-# Every frame is searched, and every face is judged.
+# Every frame is opened and searched, and every face is judged.
 UNSPARING = replace(
     SETTINGS,
     motion_threshold=0,

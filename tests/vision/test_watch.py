@@ -171,6 +171,31 @@ def test_a_picture_sent_again_is_not_decoded_again(
     assert glances == [first, second, first]
 
 
+@pytest.mark.parametrize(("glance_seconds", "most"), [(0.7, 30), (0, 80)])
+def test_not_every_frame_of_a_still_scene_is_opened(
+    engine: Engine,
+    astronaut: NDArray[np.uint8],
+    clock: Iterator[float],
+    monkeypatch: pytest.MonkeyPatch,
+    glance_seconds: float,
+    most: int,
+) -> None:
+    glances: list[bytes] = []
+
+    def glance(frame: bytes) -> NDArray[np.uint8]:
+        glances.append(frame)
+        return thumbnail(frame)
+
+    monkeypatch.setattr("agegender_vision.watch.thumbnail", glance)
+    watch = Watch(engine, WatchSettings(glance_seconds=glance_seconds))
+    random = np.random.default_rng(0)
+    for _ in range(80):
+        noisy = astronaut + random.normal(0, 2, astronaut.shape)
+        scene = watch.look(jpeg(noisy.clip(0, 255).astype(np.uint8)), next(clock))
+    assert len(scene.present) == 1
+    assert most / 2 < len(glances) <= most
+
+
 def test_an_empty_still_scene_is_hardly_looked_at(
     counting_engine: Engine, detector: CountingDetector
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Iterable
 
 import numpy as np
@@ -12,6 +13,7 @@ from .detector import Box
 
 Thumbnail = NDArray[np.uint8]  # (h, w), grey
 Mask = NDArray[np.bool_]  # (h, w), of a thumbnail's cells
+_SIZES = 4  # enough to know how much noise changes what a still scene compresses to
 
 
 class MotionGate:
@@ -55,6 +57,42 @@ class MotionGate:
         self._due = max(0, self._due - 1)
         self._passed, self._passed_at = small, time
         return True
+
+
+class SizeGate:
+    """Lets a frame go unopened if its file is as long as a still scene's have been.
+
+    What a picture compresses to hardly depends on a sensor's noise, and a lot on what comes
+    into view. But not always, and some cameras fill all files to one length: so that this
+    delays a glance, by less than the time that is given, and replaces none.
+
+    Parameters
+    ----------
+    seconds
+        From a glance on, the time in which frames may be let go; 0 for none.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        """Start without anything known, which lets no frame go."""
+        self._seconds = seconds
+        self._sizes: deque[int] = deque(maxlen=_SIZES)
+        self._glanced_at = -math.inf
+
+    def lets_go(self, size: int, time: float) -> bool:
+        """Tell whether a file of ``size`` bytes, taken at ``time`` (seconds), needs no glance."""
+        if len(self._sizes) < _SIZES or time - self._glanced_at >= self._seconds:
+            return False
+        least, most = min(self._sizes), max(self._sizes)
+        # Four values of a normal distribution span two of its standard deviations.
+        margin = most - least
+        return least - margin <= size <= most + margin
+
+    def glanced(self, size: int, time: float, *, still: bool) -> None:
+        """Learn the size of a file that was glanced at, and whether anything moved there."""
+        if not still:
+            self._sizes.clear()
+        self._sizes.append(size)
+        self._glanced_at = time
 
 
 def changes(before: Thumbnail, now: Thumbnail, threshold: float) -> Mask:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from .detector import Box, Detection
 from .engine import Engine, Face
 from .frame import decode, longer_side, thumbnail
-from .motion import MotionGate, outside
+from .motion import MotionGate, SizeGate, outside
 from .quality import sharpness, turn
 from .region import Region
 from .tracker import Scene, Tracker, TrackerSettings
@@ -43,6 +43,9 @@ class WatchSettings:
         How many further frames are looked at once nothing moves any more.
     still_seconds
         The longest time that no frame is looked at.
+    glance_seconds
+        In a still scene, the longest time over which frames are told from the last one by
+        the length of their files alone. 0 compares every frame.
     search_every
         So many looks in a row search the whole frame once; the others follow the faces
         known, unless something moves elsewhere. 1 always searches.
@@ -66,6 +69,7 @@ class WatchSettings:
     motion_threshold: float = 6.0
     looks_after_motion: int = 3
     still_seconds: float = 60.0
+    glance_seconds: float = 0.7
     search_every: int = 8
     follow_seconds: float = 1.5
     least_side: float = 20.0
@@ -124,6 +128,7 @@ class Watch:
         self.tracker = tracker or Tracker(settings.tracker)
         """Who is in view; holds places and sums, no picture."""
         self._gate = self._open_gate()
+        self._sizes = SizeGate(settings.glance_seconds)
         self._glanced: tuple[int, NDArray[np.uint8]] | None = None
         self._time = -math.inf
         self._seen = 0  # faces in the last look
@@ -150,9 +155,8 @@ class Watch:
         FrameError
             The frame cannot be decoded; the watch goes on with the next one.
         """
-        settings = self._settings
         time = max(time, self._time)
-        if settings.motion_threshold and not self._gate.passes(self._glance(frame), time):
+        if self._settings.motion_threshold and not self._worth_looking(frame, time):
             self._time = time
             return self.tracker.hold(time)
         view = self._view(frame)
@@ -187,8 +191,19 @@ class Watch:
     def finish(self) -> Scene:
         """Stop looking for a while: nobody is present, and who has not voted yet votes now."""
         self._gate = self._open_gate()
+        self._sizes = SizeGate(self._settings.glance_seconds)
         self._seen = 0
         return self.tracker.finish()
+
+    def _worth_looking(self, frame: bytes | NDArray[np.uint8], time: float) -> bool:
+        """Tell whether something moved, or may have."""
+        if not isinstance(frame, bytes):
+            return self._gate.passes(self._glance(frame), time)
+        if self._sizes.lets_go(len(frame), time):
+            return False
+        passes = self._gate.passes(self._glance(frame), time)
+        self._sizes.glanced(len(frame), time, still=not passes)
+        return passes
 
     def _glance(self, frame: bytes | NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return a thumbnail of the region.
