@@ -109,3 +109,14 @@ def test_a_perfect_calibration_shows_an_error_by_chance() -> None:
     assert metrics.expected_calibration_error(female, p) == pytest.approx(chance, rel=0.5)
     assert metrics.chance_calibration_error(np.repeat(p, 100)) < chance / 5
     assert metrics.chance_calibration_error(np.array([0.0, 1.0])) == 0
+
+
+def test_the_gap_between_groups_beside_what_chance_alone_would_show() -> None:
+    assert metrics.group_gap(np.array([1.0, 1, 1, 0]), np.array([0, 0, 1, 1])) == 0.5
+    groups = np.repeat([0, 1, 2], [400, 400, 200])
+    alike = (np.random.default_rng(0).random((100, 1000)) < 0.9).astype(float)
+    found = np.mean([metrics.group_gap(right, groups) for right in alike])
+    assert metrics.chance_group_gap(alike[0], groups) == pytest.approx(found, rel=0.15)
+    unlike = np.where(groups == 2, 0.0, alike[0])
+    assert metrics.group_gap(unlike, groups) > 10 * metrics.chance_group_gap(unlike, groups)
+    assert metrics.chance_group_gap(np.ones(1000), groups) == 0

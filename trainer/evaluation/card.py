@@ -43,7 +43,8 @@ trained on; `val` chose the temperatures that calibrate the probabilities.
 $figures
 
 The calibration error is a mean of absolute gaps, so it is above zero even where every
-probability is right: by how much, for these very faces, the line below it tells.
+probability is right, and the best of several groups is above the worst even where all are
+alike: by how much, for these very faces, the line below each tells.
 
 ## When it does not answer
 

@@ -27,6 +27,7 @@ TITLES = {
     "gender_ece": "gender calibration error (ECE)",
     "gender_ece_chance": "the same, were it perfect: chance alone",
     "gender_gap": "gender accuracy, best group less worst",
+    "gender_gap_chance": "the same, were all groups alike: chance alone",
     "fairface_exact": "FairFace band, exact",
     "fairface_one_off": "FairFace band, one-off",
     "fairface_commonest": "FairFace band, exact, of always answering the commonest",
@@ -144,8 +145,7 @@ def figures(
         out["gender_ece_chance"] = metrics.chance_calibration_error(p)
         women = float(np.mean(faces.female[known]))
         out["majority_gender"] = max(women, 1 - women)
-        gap = _gap(faces, single["gender"])
-        out |= {} if gap is None else {"gender_gap": gap}
+        out |= _gap(faces, single["gender"])
     for name, head in (heads or {}).items():
         if name in found.attributes:
             true, said = _attribute(head, faces, found.attributes[name])
@@ -398,13 +398,20 @@ def table(columns: Mapping[str, Mapping[str, float]], heading: str) -> Table:
     return view
 
 
-def _gap(faces: Faces, right: NDArray[np.float64]) -> float | None:
-    """Return how far the best group's accuracy is above the worst's."""
+def _gap(faces: Faces, right: NDArray[np.float64]) -> dict[str, float]:
+    """Return what is said about the groups' accuracies: nothing where there are not several."""
     if "group" not in faces.table:
-        return None
-    known = pd.Series(right).groupby(faces.table["group"].to_numpy()).agg(["count", "mean"])
-    large = known[known["count"] >= SMALLEST_GROUP]["mean"]
-    return float(large.max() - large.min()) if len(large) > 1 else None
+        return {}
+    groups = faces.table["group"].where(~np.isnan(right))
+    large = groups.map(groups.value_counts()) >= SMALLEST_GROUP
+    numbers, names = pd.factorize(groups[large])
+    if len(names) < 2:
+        return {}
+    judged = right[large.to_numpy()]
+    return {
+        "gender_gap": metrics.group_gap(judged, numbers),
+        "gender_gap_chance": metrics.chance_group_gap(judged, numbers),
+    }
 
 
 def _attribute(

@@ -99,6 +99,41 @@ def chance_calibration_error(p: Floats, draws: int = 200, seed: int = 0) -> floa
     return float(np.mean([expected_calibration_error(labels, p) for labels in drawn]))
 
 
+def group_gap(right: Floats, groups: NDArray[np.int64]) -> float:
+    """Return how far the best group's accuracy is above the worst's, in [0, 1].
+
+    Parameters
+    ----------
+    right
+        1 where the answer is right, else 0, (N,).
+    groups
+        The group of each face, (N,), numbered from 0; none is empty.
+    """
+    accuracies = np.bincount(groups, right) / np.bincount(groups)
+    return float(accuracies.max() - accuracies.min())
+
+
+def chance_group_gap(
+    right: Floats, groups: NDArray[np.int64], draws: int = 200, seed: int = 0
+) -> float:
+    """Return the gap that groups of these sizes would show on average were they all alike.
+
+    It is not zero, because the faces of a group are few. The groups are drawn anew each time,
+    as in a permutation test (Fisher, The Design of Experiments, 1935).
+
+    Parameters
+    ----------
+    right, groups
+        As for :func:`group_gap`.
+    draws
+        How often.
+    seed
+        Of the draws.
+    """
+    random = np.random.default_rng(seed)
+    return float(np.mean([group_gap(random.permutation(right), groups) for _ in range(draws)]))
+
+
 def mass_within(low: Floats, high: Floats, ages: Floats, share: float = 0.8) -> Floats:
     """Return which part of each label lies in the central interval of its prediction.
 
