@@ -79,6 +79,19 @@ def clock() -> Iterator[float]:
     return (number / 5 for number in count())
 
 
+@pytest.fixture
+def glances(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """The frames that a thumbnail was made of."""
+    frames: list[bytes] = []
+
+    def glance(frame: bytes) -> NDArray[np.uint8]:
+        frames.append(frame)
+        return thumbnail(frame)
+
+    monkeypatch.setattr("agegender_vision.watch.thumbnail", glance)
+    return frames
+
+
 def test_who_stays_in_view_is_one_person(
     watch: Watch, astronaut: NDArray[np.uint8], clock: Iterator[float]
 ) -> None:
@@ -155,15 +168,8 @@ def test_a_still_scene_is_hardly_looked_at_and_nobody_leaves(
 
 
 def test_a_picture_sent_again_is_not_decoded_again(
-    engine: Engine, astronaut: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+    engine: Engine, astronaut: NDArray[np.uint8], glances: list[bytes]
 ) -> None:
-    glances: list[bytes] = []
-
-    def glance(frame: bytes) -> NDArray[np.uint8]:
-        glances.append(frame)
-        return thumbnail(frame)
-
-    monkeypatch.setattr("agegender_vision.watch.thumbnail", glance)
     watch, first, second = Watch(engine), jpeg(astronaut), jpeg(astronaut[:, ::-1])
     frames = [first, first, first, second, second, first]
     for second_of_day, frame in enumerate(frames):
@@ -176,17 +182,10 @@ def test_not_every_frame_of_a_still_scene_is_opened(
     engine: Engine,
     astronaut: NDArray[np.uint8],
     clock: Iterator[float],
-    monkeypatch: pytest.MonkeyPatch,
+    glances: list[bytes],
     glance_seconds: float,
     most: int,
 ) -> None:
-    glances: list[bytes] = []
-
-    def glance(frame: bytes) -> NDArray[np.uint8]:
-        glances.append(frame)
-        return thumbnail(frame)
-
-    monkeypatch.setattr("agegender_vision.watch.thumbnail", glance)
     watch = Watch(engine, WatchSettings(glance_seconds=glance_seconds))
     random = np.random.default_rng(0)
     for _ in range(80):
