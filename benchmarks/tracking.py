@@ -102,10 +102,10 @@ def frames(clip: Path, rate: float) -> Iterator[tuple[int, float, NDArray[np.uin
                 yield number, frame.time, np.asarray(small.to_ndarray(), np.uint8)
 
 
-def jpeg(image: NDArray[np.uint8]) -> bytes:
+def jpeg(image: NDArray[np.uint8], quality: int = 90) -> bytes:
     """Encode a frame as cameras do."""
     encoded = io.BytesIO()
-    Image.fromarray(image).save(encoded, "JPEG", quality=90)
+    Image.fromarray(image).save(encoded, "JPEG", quality=quality)
     return encoded.getvalue()
 
 
@@ -206,10 +206,9 @@ def sequence(
         picture = Image.fromarray(face).resize((side, side), Image.Resampling.BOX)
         picture = picture.filter(ImageFilter.GaussianBlur(blur))
         values = np.asarray(picture) * rng.normal(1, 0.05) + rng.normal(0, noise, (side, side, 3))
-        encoded = io.BytesIO()
-        Image.fromarray(values.clip(0, 255).astype(np.uint8)).save(encoded, "JPEG", quality=quality)
+        encoded = jpeg(values.clip(0, 255).astype(np.uint8), quality)
         landmarks = geometry.points(side) + rng.normal(0, 0.02 * side, (5, 2))
-        with Image.open(encoded) as shown:
+        with Image.open(io.BytesIO(encoded)) as shown:
             crops.append(align(np.asarray(shown), landmarks, geometry, size))
     return np.stack(crops)
 

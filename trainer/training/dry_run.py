@@ -65,6 +65,7 @@ def try_training(config: Config, encoder_weights: Path | None) -> Iterator[str]:
     face_weights(config, asked, table)
     small = config.model_copy(
         update={
+            "data": config.data.model_copy(update={"limit": _few(limit)}),
             "train": settings.model_copy(update={"epochs": 1, "steps": 1}),
             # A few faces need not be of all classes and groups.
             "heads": {
@@ -73,8 +74,8 @@ def try_training(config: Config, encoder_weights: Path | None) -> Iterator[str]:
             },
         }
     )
-    few = finetune.faces_to_see(_limited(config))
-    few_held_out = faces.load(config.data.manifests, ["val"], _few(limit))
+    few = finetune.faces_to_see(small)
+    few_held_out = faces.load(small.data.manifests, ["val"], small.data.limit)
     with TemporaryDirectory() as folder:
         finetune.train(small, few, few_held_out, Path(folder), encoder_weights)
     model = recipe(config.recipe).build(config, asked)
@@ -82,11 +83,6 @@ def try_training(config: Config, encoder_weights: Path | None) -> Iterator[str]:
     yield (
         f"ahead: {settings.epochs} epochs of {settings.steps} steps of {settings.batch_size} faces"
     )
-
-
-def _limited(config: Config) -> Config:
-    data = config.data.model_copy(update={"limit": _few(config.data.limit)})
-    return config.model_copy(update={"data": data})
 
 
 def _few(limit: int | None) -> int:
