@@ -16,6 +16,20 @@ def test_every_stage_halves_the_side_and_its_decoder_doubles_it_again() -> None:
         assert decoder.output_shape == stage.input_shape
 
 
+def test_the_deeper_encoder_begins_as_the_other_one() -> None:
+    image = np.random.default_rng(0).random((2, 32, 32, 3), np.float32)
+    stack, deeper = (
+        autoencoder.chain(made(32, (4, 8, 16)), "encoder")
+        for made in (encoders.residual, encoders.deeper)
+    )
+    assert len(deeper.weights) > len(stack.weights)
+    weights = {weight.path: weight for weight in stack.weights}
+    for weight in deeper.weights:
+        if weight.path in weights:
+            weight.assign(weights[weight.path])
+    np.testing.assert_array_equal(deeper(image), stack(image))
+
+
 def test_corruption_masks_whole_blocks_in_all_channels() -> None:
     corruption = autoencoder.Corruption(masking=0.5, noise=0.0, block=4, seed=1)
     image = np.full((8, 16, 16, 3), 0.5, np.float32)

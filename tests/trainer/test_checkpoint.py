@@ -9,7 +9,7 @@ import pytest
 from trainer.config import Config, TrainConfig
 from trainer.errors import InputError
 from trainer.training.callbacks import Average, Finite
-from trainer.training.checkpoint import Checkpoint
+from trainer.training.checkpoint import Checkpoint, load_weights_of_part
 
 
 def network(width: int = 64) -> keras.Model:
@@ -43,6 +43,21 @@ def test_the_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     fitted(network(), 1, Checkpoint(tmp_path, Config()))
     with pytest.raises(InputError, match=r"00001.npz: the weights of another network"):
         Checkpoint(tmp_path, Config()).restore(network(width=32))
+
+
+def test_a_trained_network_becomes_part_of_a_larger_one_but_of_no_other(tmp_path: Path) -> None:
+    path, small, larger = tmp_path / "small.keras", fitted(network(), 1), network()
+    small.save(path)
+    more = keras.layers.Dense(64, name="more")(larger.get_layer("norm").output)
+    larger = keras.Model(larger.input, larger.get_layer("out")(more))
+    load_weights_of_part(larger, path)
+    for ours, theirs in zip(larger.get_layer("hidden").weights, small.weights[:2], strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    with pytest.raises(InputError, match=r"small.keras: the weights of another network"):
+        load_weights_of_part(network(width=32), path)
+    larger.save(tmp_path / "larger.keras")
+    with pytest.raises(InputError, match=r"larger.keras: the weights of another network"):
+        load_weights_of_part(network(), tmp_path / "larger.keras")
 
 
 def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from trainer.data.geometry import aligned
 from trainer.errors import InputError
 from trainer.evaluation.predictions import YEARS, Predictions
 from trainer.models import heads, recipes
-from trainer.run import first_run
+from trainer.run import CONFIG, first_run, settings_of
 from trainer.training.checkpoint import load_weights
 from trainer.training.pretrain import encoder_weights
 
@@ -67,11 +67,14 @@ def probes(config: Config, run: Path, faces: Faces) -> dict[str, Answer]:
     InputError
         The recipe has no encoder, or the run no pretrained one.
     """
-    pretrained = encoder_weights(first_run(config, run))
+    first = first_run(config, run)
+    pretrained = encoder_weights(first)
     if not recipes.recipe(config.recipe).pretrained:
         raise InputError(f"{run}: the recipe {config.recipe!r} pretrains no encoder to probe.")
     if not pretrained.exists():
         raise InputError(f"{pretrained}: no such file. Baselines need the run that was pretrained.")
+    # A later training may have added layers to what the first one pretrained.
+    config = settings_of(first) if (first / CONFIG).exists() else config
     out = {}
     for name in ("probe", "random"):
         keras.utils.set_random_seed(config.seed)

@@ -14,19 +14,21 @@ from trainer.errors import InputError
 
 ENCODER = "encoder"
 """Layers whose names begin so hold what was pretrained."""
+PAIRS = (("first", "second", "ones"), ("third", "fourth", "zeros"))
+"""Names of a residual pair's convolutions, and what its last normalisation first scales by."""
 
 
 def _convolution(
-    x: keras.KerasTensor, channels: int, size: int, stride: int, name: str
+    x: keras.KerasTensor, channels: int, size: int, stride: int, name: str, scale: str = "ones"
 ) -> keras.KerasTensor:
     x = layers.Conv2D(
         channels, size, strides=stride, padding="same", use_bias=False, name=f"{name}_conv"
     )(x)
-    return layers.BatchNormalization(momentum=0.98, name=f"{name}_norm")(x)
+    return layers.BatchNormalization(momentum=0.98, gamma_initializer=scale, name=f"{name}_norm")(x)
 
 
-def stage(index: int, size: int, channels_in: int, channels: int, *, residual: bool) -> keras.Model:
-    """One encoder stage: a convolution of stride 2, then optionally a residual pair.
+def stage(index: int, size: int, channels_in: int, channels: int, *, pairs: int) -> keras.Model:
+    """One encoder stage: a convolution of stride 2, then residual pairs.
 
     Parameters
     ----------
@@ -36,8 +38,10 @@ def stage(index: int, size: int, channels_in: int, channels: int, *, residual: b
         Height and width of the input in pixels; the output has half of it.
     channels_in, channels
         Channels of the input and of the output.
-    residual
-        Whether a residual pair of 3x3 convolutions follows (He et al., CVPR 2016).
+    pairs
+        How many residual pairs of 3x3 convolutions follow (He et al., CVPR 2016), at most two.
+        The second begins as the identity (Goyal et al., arXiv:1706.02677), so a network that
+        is given one answers as it did before.
 
     Returns
     -------
@@ -48,12 +52,13 @@ def stage(index: int, size: int, channels_in: int, channels: int, *, residual: b
     image = keras.Input((size, size, channels_in), name=f"{name}_input")
     x = _convolution(image, channels, 5 if index == 1 else 3, 2, f"{name}_down")
     x = layers.Activation("relu", name=f"{name}_down_relu")(x)
-    if residual:
-        y = _convolution(x, channels, 3, 1, f"{name}_first")
-        y = layers.Activation("relu", name=f"{name}_first_relu")(y)
-        y = _convolution(y, channels, 3, 1, f"{name}_second")
-        x = layers.Add(name=f"{name}_add")([x, y])
-        x = layers.Activation("relu", name=f"{name}_relu")(x)
+    for pair, (first, second, scale) in enumerate(PAIRS[:pairs]):
+        y = _convolution(x, channels, 3, 1, f"{name}_{first}")
+        y = layers.Activation("relu", name=f"{name}_{first}_relu")(y)
+        y = _convolution(y, channels, 3, 1, f"{name}_{second}", scale)
+        end = f"{name}_{second}" if pair else name
+        x = layers.Add(name=f"{end}_add")([x, y])
+        x = layers.Activation("relu", name=f"{end}_relu")(x)
     return keras.Model(image, x, name=name)
 
 
@@ -63,6 +68,18 @@ def residual(size: int, channels: Sequence[int]) -> list[keras.Model]:
     The first works on pixels in [-1, 1] and has no residual pair: at full resolution it
     would cost as much as all the others together.
     """
+    return _stages(size, channels, [0] + [1] * (len(channels) - 1))
+
+
+def deeper(size: int, channels: Sequence[int]) -> list[keras.Model]:
+    """Return the stages of :func:`residual`, with another residual pair in the second.
+
+    A pair costs the same time in each stage; in the second it has the fewest weights.
+    """
+    return _stages(size, channels, [0, 2, *[1] * len(channels)])
+
+
+def _stages(size: int, channels: Sequence[int], pairs: Sequence[int]) -> list[keras.Model]:
     widths = [3, *channels]
     return [
         stage(
@@ -70,7 +87,7 @@ def residual(size: int, channels: Sequence[int]) -> list[keras.Model]:
             size >> (index - 1),
             widths[index - 1],
             widths[index],
-            residual=index > 1,
+            pairs=pairs[index - 1],
         )
         for index in range(1, len(widths))
     ]
@@ -87,7 +104,7 @@ class Encoder(Protocol):
         """
 
 
-encoders: Registry[Encoder] = Registry("encoder", {"residual": residual})
+encoders: Registry[Encoder] = Registry("encoder", {"residual": residual, "deeper": deeper})
 """Other packages add theirs through the entry point group `agegender.encoders`."""
 
 

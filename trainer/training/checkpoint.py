@@ -146,6 +146,35 @@ def load_weights(model: keras.Model, path: Path) -> None:
         raise InputError(_of_another_network(path)) from error
 
 
+def load_weights_of_part(model: keras.Model, path: Path) -> None:
+    """Load a trained network into one that has its layers, and perhaps others beside them.
+
+    Those others stay as they are (Net2Net, Chen, Goodfellow and Shlens, ICLR 2016, grows
+    networks so): our encoders' additional pairs begin as the identity.
+
+    Raises
+    ------
+    InputError
+        The file is missing or damaged, or a layer in it has another shape here, or no place.
+    """
+    try:
+        load_weights(model, path)
+    except InputError:
+        found = {variable.path: variable for variable in _network(path).weights}
+        own = {variable.path: variable for variable in model.weights}
+        if any(name not in own or own[name].shape != found[name].shape for name in found):
+            raise
+        for name, variable in found.items():
+            own[name].assign(variable)
+
+
+def _network(path: Path) -> keras.Model:
+    try:
+        return keras.saving.load_model(path, compile=False)
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        raise InputError(_damaged(path, error)) from error
+
+
 def _epochs(path: Path) -> int:
     return int(path.name.split(".")[0])
 

@@ -24,7 +24,12 @@ from trainer.training.callbacks import (
     TensorBoard,
     Validate,
 )
-from trainer.training.checkpoint import Checkpoint, Reseed, load_weights
+from trainer.training.checkpoint import (
+    Checkpoint,
+    Reseed,
+    load_weights,
+    load_weights_of_part,
+)
 from trainer.training.cluster import Cluster
 from trainer.training.distillation import taught
 from trainer.training.phases import enter, phases
@@ -147,7 +152,7 @@ def train(
 def _start(model: keras.Model, config: Config, encoder_weights: Path | None) -> bool:
     """Load what a training starts from; return whether that is more than chance."""
     if (whole := config.train.initial_weights) is not None:
-        load_weights(model, whole)
+        load_weights_of_part(model, whole)
     elif encoder_weights is not None:
         load_weights(model.get_layer("encoder"), encoder_weights)
     starts = whole, encoder_weights, config.options.get("weights")
