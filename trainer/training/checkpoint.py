@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -158,7 +159,8 @@ def load_weights_of_part(model: keras.Model, path: Path) -> None:
         The file is missing or damaged, or a layer in it has another shape here, or no place.
     """
     try:
-        load_weights(model, path)
+        with warnings.catch_warnings(action="ignore"):  # of what it then raises an error for
+            load_weights(model, path)
     except InputError:
         found = {variable.path: variable for variable in _network(path).weights}
         own = {variable.path: variable for variable in model.weights}
