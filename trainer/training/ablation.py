@@ -22,6 +22,9 @@ BASE = "as it is"
 KEY = ["idea", "seed"]
 SAME_COST = 0.02
 """Share of the base's cost by which an idea's may differ without a name in the plot."""
+OTHERS = "other ideas, see the table"
+COLOURS = {BASE: "black", OTHERS: "silver"}
+"""Of the plot's points; the rest take turns with Matplotlib's own."""
 
 
 class Idea(BaseModel):
@@ -156,22 +159,25 @@ def plot(results: pd.DataFrame, path: Path) -> None:
     from matplotlib.figure import Figure  # noqa: PLC0415  (slow to import)
 
     panels = list(measured(results))
-    figure = Figure(figsize=(5 * len(panels), 4.5), layout="constrained")
+    figure = Figure(figsize=(5 * len(panels), 5), layout="constrained")
     by_idea = results.groupby("idea", sort=False)
     cost = by_idea["multiply_adds"].first() / 1e6
+    # Those that cost what the base does lie on one line; the table tells them apart.
+    alike = (abs(cost / cost[BASE] - 1) <= SAME_COST) & (cost.index != BASE)
     for axis, (name, dataset, key) in zip(
         np.ravel(figure.subplots(1, len(panels))), panels, strict=True
     ):
         title, factor = MEASURES[key]
-        mean, deviations = factor * by_idea[name].mean(), factor * by_idea[name].std()
-        axis.errorbar(cost, mean, deviations, fmt="o", capsize=3, color="#0072b2")
-        for idea in mean.index:
-            # Those that cost what the base does lie on one line; the table tells them apart.
-            if idea == BASE or abs(cost[idea] / cost[BASE] - 1) > SAME_COST:
-                axis.annotate(idea, (cost[idea], mean[idea]), (5, 4), textcoords="offset points")
+        points = pd.DataFrame({"cost": cost, "mean": factor * by_idea[name].mean()})
+        points["deviation"] = factor * by_idea[name].std()
+        parts = {OTHERS: points[alike]} | {one: points.loc[[one]] for one in points.index[~alike]}
+        for idea, part in parts.items():
+            if len(part):
+                drawn = {"fmt": "o", "capsize": 3, "color": COLOURS.get(idea), "label": idea}
+                axis.errorbar(*part.to_numpy().T, **drawn)
         axis.set(xlabel="multiply-adds per face, millions", ylabel=title, title=dataset)
-        axis.margins(x=0.2)
         axis.grid(alpha=0.3)
+    figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=5)
     figure.savefig(path, dpi=110)
 
 
