@@ -106,7 +106,7 @@ def test_its_options_are_checked_as_ours_are(installed: dict[str, str]) -> None:
         "heads.face.gama=1": "unknown setting heads.face.gama. Did you mean gamma?",
         "heads.face.gamma=-1": "heads.face: gamma is -1, it must not be negative",
         "recipe=momentun": "no recipe is called 'momentun'; there are: .*momentum, .*sdae",
-        "model.encoder=plan": "no encoder is called 'plan'; there are: plain, residual",
+        "model.encoder=plan": "no encoder is called 'plan'; there are: deeper, plain, residual",
     }
     script = """
 import sys
