@@ -25,16 +25,11 @@ from trainer.data.faces import STORED_SIDE
 from trainer.data.geometry import GEOMETRY
 from trainer.evaluation import models
 from trainer.evaluation.figures import figures
+from trainer.training.trials import MEASURES
 
 SEED = 1
 SIDE = 2 * STORED_SIDE
 """Faces are cut anew with twice their pixels, so that cutting alone costs no detail."""
-SHOWN = {
-    "mae": ("age MAE, years", 1.0),
-    "gender": ("gender, %", 100.0),
-    "fairface_exact": ("band, exact, %", 100.0),
-}
-"""Figures of a table, their titles and factors."""
 
 Face = NDArray[np.uint8]
 Degrade = Callable[[Face, np.random.Generator], Face]
@@ -108,11 +103,11 @@ def main() -> None:
             rows[name] = [figures(shown, model.answer(shown)) for model in opened]
         aged = "mae" in rows["as they are"][0]
         keys = ["mae" if aged else "fairface_exact", "gender"]
-        titles = [f"{folder}: {SHOWN[key][0]}" for key in keys for folder in asked.models]
+        titles = [f"{folder}: {MEASURES[key][0]}" for key in keys for folder in asked.models]
         print(f"\n| {len(held):,} faces of {manifest.name} | " + " | ".join(titles) + " |")
         print("|---|" + "---:|" * len(titles))
         for name, found in rows.items():
-            told = [f"{SHOWN[key][1] * each[key]:.2f}" for key in keys for each in found]
+            told = [f"{MEASURES[key][1] * each[key]:.2f}" for key in keys for each in found]
             print(f"| {name} | " + " | ".join(told) + " |")
 
 

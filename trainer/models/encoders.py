@@ -68,7 +68,7 @@ def residual(size: int, channels: Sequence[int]) -> list[keras.Model]:
     The first works on pixels in [-1, 1] and has no residual pair: at full resolution it
     would cost as much as all the others together.
     """
-    return _stages(size, channels, [0] + [1] * (len(channels) - 1))
+    return _stages(size, channels, in_second=1)
 
 
 def deeper(size: int, channels: Sequence[int]) -> list[keras.Model]:
@@ -76,18 +76,18 @@ def deeper(size: int, channels: Sequence[int]) -> list[keras.Model]:
 
     A pair costs the same time in each stage; in the second it has the fewest weights.
     """
-    return _stages(size, channels, [0, 2, *[1] * len(channels)])
+    return _stages(size, channels, in_second=2)
 
 
-def _stages(size: int, channels: Sequence[int], pairs: Sequence[int]) -> list[keras.Model]:
-    widths = [3, *channels]
+def _stages(size: int, channels: Sequence[int], *, in_second: int) -> list[keras.Model]:
+    widths, pairs = [3, *channels], {1: 0, 2: in_second}
     return [
         stage(
             index,
             size >> (index - 1),
             widths[index - 1],
             widths[index],
-            pairs=pairs[index - 1],
+            pairs=pairs.get(index, 1),
         )
         for index in range(1, len(widths))
     ]

@@ -24,12 +24,7 @@ from trainer.training.callbacks import (
     TensorBoard,
     Validate,
 )
-from trainer.training.checkpoint import (
-    Checkpoint,
-    Reseed,
-    load_weights,
-    load_weights_of_part,
-)
+from trainer.training.checkpoint import Checkpoint, Reseed, load_weights, load_weights_of_part
 from trainer.training.cluster import Cluster
 from trainer.training.distillation import taught
 from trainer.training.phases import enter, phases
