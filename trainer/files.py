@@ -10,6 +10,13 @@ from pathlib import Path
 from trainer.errors import InputError
 
 
+def existing(path: Path, what: str) -> Path:
+    """Return a path, or raise InputError saying what a folder should hold."""
+    if not path.exists():
+        raise InputError(f"{path}: no such file; the folder should hold {what}.")
+    return path
+
+
 def atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Write a file beside its place, and then put it there.
 

@@ -9,8 +9,6 @@ import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
-from trainer.errors import InputError
-
 app = typer.Typer(
     help="Train, evaluate and export models that estimate age and gender from faces.\n\n"
     "The way of the data: data prepare -> pretrain -> train -> evaluate -> export; "
@@ -61,10 +59,3 @@ DryRunOption = Annotated[
     bool,
     typer.Option("--dry-run", help="Check all, do a step on a few faces, and write nothing."),
 ]
-
-
-def existing(path: Path, what: str) -> Path:
-    """Return a path, or raise InputError saying what a folder should hold."""
-    if not path.exists():
-        raise InputError(f"{path}: no such file; the folder should hold {what}.")
-    return path

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from trainer.cli.app import (
     ConfigOption,
@@ -181,6 +180,7 @@ def crossval(
     prepare()
     from trainer.data import faces
     from trainer.evaluation import crossval as protocol
+    from trainer.evaluation import figures, spread
     from trainer.files import atomically
     from trainer.run import open_run
 
@@ -193,15 +193,40 @@ def crossval(
     more = settings.data.unlabeled
     unlabeled = faces.load(more, ["train", "unlabeled"], few) if more and not scratch else None
     results = protocol.run(settings, seen, unlabeled, run, folds, scratch=scratch)
-    found = protocol.summary(results)
-    view = Table("", "", "mean ± deviation", title=f"{results['fold'].nunique()} folds")
-    for line in protocol.lines(found):
-        view.add_row(*line)
-    Console().print(view)
+    found = spread.summary(results, "fold")
+    heading = f"{results['fold'].nunique()} folds, mean ± deviation"
+    Console().print(figures.table(found, heading, spread.told))
     path = run / "crossval.json"
     text = json.dumps(found, indent=1) + "\n"
     atomically(path, lambda file: file.write_text(text, "utf-8"))
     typer.echo(f"{path}: the same; {run / protocol.RESULTS}: each fold")
+
+
+@app.command()
+def seeds(
+    run: Annotated[list[Path], typer.Argument(help="Two or more runs; the first gets the file.")],
+) -> None:
+    """Tell how far the figures lie apart when only the seed differs: mean ± standard deviation.
+
+    Train a run again with --set seed=2 and another --run, and `evaluate` it on what the first was
+    evaluated on. With RUN/seeds.json beside it, `export` puts the table into the model's card.
+    """
+    from trainer.evaluation import figures, spread
+    from trainer.evaluation import seeds as others
+    from trainer.files import atomically
+    from trainer.run import SEEDS
+
+    found = others.gather(run)
+    heading = f"{len(run)} seeds, mean ± deviation"
+    Console().print(figures.table(found["figures"], heading, spread.told))
+    if found["shared"]:
+        typer.echo(
+            f"All go on from {found['shared']}; what its own seed changed is not in the deviations."
+        )
+    path = run[0] / SEEDS
+    text = json.dumps(found, indent=1) + "\n"
+    atomically(path, lambda file: file.write_text(text, "utf-8"))
+    typer.echo(f"{path}: the same; `agegender export {run[0]} MODEL` puts it into the card")
 
 
 @app.command()

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from trainer.cli.app import existing, export_app
+from trainer.cli.app import export_app
 from trainer.errors import InputError
 
 
@@ -41,8 +41,9 @@ def export_estimator(
     from trainer.evaluation.models import trained
     from trainer.export import formats
     from trainer.export.artefact import ExportError
+    from trainer.files import existing
     from trainer.models import heads
-    from trainer.run import BUDGET, CALIBRATION, CHECKPOINT, CONFIG, INITIAL, METRICS
+    from trainer.run import BUDGET, CALIBRATION, CHECKPOINT, CONFIG, INITIAL, METRICS, SEEDS
 
     names = formats.parse(to)
     settings, network, temperatures = trained(run)
@@ -57,10 +58,11 @@ def export_estimator(
     typer.echo(f"{output}: {', '.join(names)}, and {formats.REPORT}")
     if bare or "artefact" not in names:
         return
-    (output / BUDGET).unlink(missing_ok=True)
+    for name in (BUDGET, SEEDS):
+        (output / name).unlink(missing_ok=True)
     shutil.rmtree(output / INITIAL, ignore_errors=True)
     kept = (run / CONFIG, run / CHECKPOINT, run / CALIBRATION)
-    for path in (*kept, *run.glob(BUDGET), *run.glob("*.png")):
+    for path in (*kept, *run.glob(BUDGET), *run.glob(SEEDS), *run.glob("*.png")):
         shutil.copyfile(path, output / path.name)
     if (run / INITIAL).exists():
         shutil.copytree(run / INITIAL, output / INITIAL)

@@ -18,9 +18,9 @@ from trainer.cli.app import (
     SetOption,
     app,
     errors,
-    existing,
 )
 from trainer.errors import InputError
+from trainer.files import existing
 
 if TYPE_CHECKING:
     import pandas as pd

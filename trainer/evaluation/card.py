@@ -11,7 +11,8 @@ from typing import Any
 from agegender_vision import artefact
 from trainer import config
 from trainer.evaluation.figures import rows, shown
-from trainer.run import CONFIG, INITIAL, METRICS
+from trainer.evaluation.spread import told
+from trainer.run import CONFIG, INITIAL, METRICS, SEEDS
 
 SOURCES = {
     "utkface": "UTKFace: exact ages and gender; non-commercial research only",
@@ -46,7 +47,7 @@ The calibration error is a mean of absolute gaps, so it is above zero even where
 probability is right, and the best of several groups is above the worst even where all are
 alike: by how much, for these very faces, the line below each tells.
 
-## When it does not answer
+$seeds## When it does not answer
 
 The integration calls a face unknown whose answer is less certain than a threshold. Below:
 what its own threshold leaves unanswered, and the highest that leaves no more than a tenth.
@@ -76,6 +77,23 @@ data, in two classes, and says nothing about identity. Errors grow where the tra
 are thin: above 70, and for babies' gender. The tables above say by how much.
 """)
 
+SEEDS_SECTION = Template("""\
+## With another seed
+
+Mean ± standard deviation of $count models that differ in their seeds alone: $seeds. $how
+
+$figures
+
+""")
+
+
+REPEATED_ALL = """\
+All was repeated from the pretraining on: the commands below with `--set seed=2` and another
+`--run` each, and `--set train.initial_weights=` the checkpoint of the run before."""
+REPEATED_LAST = """\
+The last training was repeated, with `--set seed=2` and another `--run`. All go on from
+`{}`, so what chance did before it is not in the deviations."""
+
 
 def card(folder: Path) -> str:
     """Return the card of an exported and evaluated model, as Markdown.
@@ -88,6 +106,8 @@ def card(folder: Path) -> str:
     settings = config.load(folder / CONFIG)
     exported = artefact.load(folder)
     metrics: dict[str, dict[str, Any]] = json.loads((folder / METRICS).read_text("utf-8"))
+    found = folder / SEEDS
+    reseeded = json.loads(found.read_text("utf-8")) if found.exists() else None
     columns = {
         f"{name} {split}": part for split, parts in metrics.items() for name, part in parts.items()
     }
@@ -103,13 +123,24 @@ def card(folder: Path) -> str:
         figures=_table(
             ["", *columns], [*rows({name: part["figures"] for name, part in columns.items()})]
         ),
+        seeds=_seeds(reseeded) if reseeded else "",
         unknown=_table(
             ["", "answer", "threshold", "set by", "answered", "right of these"],
             [*_thresholds(columns)],
         ),
         decades="\n\n".join(_records(n, part["by_decade"]) for n, part in columns.items()).strip(),
         groups="\n\n".join(_records(n, part["by_group"]) for n, part in columns.items()).strip(),
-        commands="\n".join(_commands(settings, folder, metrics, exported.licence)),
+        commands="\n".join(_commands(settings, folder, metrics, reseeded, exported.licence)),
+    )
+
+
+def _seeds(found: Mapping[str, Any]) -> str:
+    shared = found["shared"]
+    return SEEDS_SECTION.substitute(
+        count=len(found["runs"]),
+        seeds=", ".join(map(str, found["runs"].values())),
+        how=REPEATED_LAST.format(shared) if shared else REPEATED_ALL,
+        figures=_table(["", *found["figures"]], [*rows(found["figures"], told)]),
     )
 
 
@@ -144,7 +175,11 @@ def _table(header: list[str], body: list[list[str]]) -> str:
 
 
 def _commands(
-    settings: config.Config, folder: Path, metrics: dict[str, dict[str, Any]], licence: str
+    settings: config.Config,
+    folder: Path,
+    metrics: dict[str, dict[str, Any]],
+    reseeded: Mapping[str, Any] | None,
+    licence: str,
 ) -> list[str]:
     run = Path("runs", settings.model.name)
     own = [path.name for path in settings.data.manifests]
@@ -170,6 +205,7 @@ def _commands(
         ),
         *_trainings(run, folder),
         *evaluate,
+        *([f"scripts/agegender seeds {' '.join(reseeded['runs'])}"] if reseeded else []),
         f'scripts/agegender export estimator {run} {folder} --licence "{licence}"',
     ]
 

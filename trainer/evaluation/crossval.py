@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -129,31 +127,6 @@ def run(
         done = pd.concat([done, pd.DataFrame(rows)], ignore_index=True)
         atomically(path, partial(done.to_csv, index=False))
     return done
-
-
-def summary(results: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
-    """Return mean and standard deviation over the folds, by data set and figure."""
-    out: dict[str, dict[str, dict[str, float]]] = {}
-    for dataset, part in results.groupby("dataset"):
-        numbers = part.drop(columns=["fold", "dataset"]).dropna(axis=1, how="all")
-        out[str(dataset)] = {
-            str(name): {"mean": float(column.mean()), "deviation": float(column.std())}
-            for name, column in numbers.items()
-        }
-    return out
-
-
-def lines(found: dict[str, dict[str, dict[str, float]]]) -> Sequence[tuple[str, str, str]]:
-    """Return data set, figure, and mean +- deviation, as people read them."""
-    return [
-        (dataset, figures.title(name), _both(name, value))
-        for dataset, part in found.items()
-        for name, value in part.items()
-    ]
-
-
-def _both(name: str, value: dict[str, Any]) -> str:
-    return " ± ".join(figures.shown(name, value[key]) for key in ("mean", "deviation"))
 
 
 def _train(

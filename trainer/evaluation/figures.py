@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -381,19 +381,25 @@ def shown(name: str, value: float | None) -> str:
     return f"{value:.2f}" if name in YEARS or name == "bias" else f"{100 * value:.1f} %"
 
 
-def rows(columns: Mapping[str, Mapping[str, float]]) -> Iterator[list[str]]:
-    """Yield each figure that any column has: its meaning, then its values."""
+def rows(
+    columns: Mapping[str, Mapping[str, Any]], tell: Callable[[str, Any], str] = shown
+) -> Iterator[list[str]]:
+    """Yield each figure that any column has: its meaning, then its values as `tell` puts them."""
     names = dict.fromkeys(name for part in columns.values() for name in part)
     for name in (*(n for n in TITLES if n in names), *(n for n in names if n not in TITLES)):
-        yield [title(name), *(shown(name, part.get(name)) for part in columns.values())]
+        yield [title(name), *(tell(name, part.get(name)) for part in columns.values())]
 
 
-def table(columns: Mapping[str, Mapping[str, float]], heading: str) -> Table:
-    """Return figures side by side, as a table for the terminal."""
+def table(
+    columns: Mapping[str, Mapping[str, Any]],
+    heading: str,
+    tell: Callable[[str, Any], str] = shown,
+) -> Table:
+    """Return figures side by side, as a table for the terminal; see :func:`rows`."""
     view = Table("", title=heading)
     for name in columns:
         view.add_column(name, justify="right")
-    for row in rows(columns):
+    for row in rows(columns, tell):
         view.add_row(*row)
     return view
 

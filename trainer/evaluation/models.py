@@ -22,6 +22,7 @@ from trainer.data.geometry import aligned
 from trainer.errors import InputError
 from trainer.evaluation import ensemble
 from trainer.evaluation.predictions import YEARS, Predictions
+from trainer.files import existing
 from trainer.models import heads as head_kinds
 from trainer.models import recipes
 from trainer.models.heads import Head
@@ -94,9 +95,9 @@ def trained(
         One is missing or damaged, or the network is not what the settings describe.
     """
     again = f"`agegender train --run {folder} --resume` writes it anew"
-    settings = config.load(_existing(folder / CONFIG, "a run's settings"), overrides)
+    settings = config.load(existing(folder / CONFIG, "a run's settings"), overrides)
     try:
-        network = keras.saving.load_model(_existing(folder / CHECKPOINT, "a trained model"))
+        network = keras.saving.load_model(existing(folder / CHECKPOINT, "a trained model"))
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise InputError(
             f"{folder / CHECKPOINT}: cannot be read as a model ({error}); {again}."
@@ -110,7 +111,7 @@ def trained(
             f"{', '.join(expected)}. Put the two that belong together into one folder."
         )
     try:
-        text = _existing(folder / CALIBRATION, "a calibration").read_text("utf-8")
+        text = existing(folder / CALIBRATION, "a calibration").read_text("utf-8")
         temperatures: dict[str, Any] = json.loads(text)
     except ValueError as error:
         raise InputError(f"{folder / CALIBRATION}: not JSON ({error}); {again}.") from error
@@ -170,9 +171,3 @@ def _exported(folder: Path) -> Model:
 
     known = head_kinds.of(config.Config())
     return Model(folder, known, answer)
-
-
-def _existing(path: Path, what: str) -> Path:
-    if not path.exists():
-        raise InputError(f"{path}: no such file; the folder should hold {what}.")
-    return path
