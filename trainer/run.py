@@ -23,6 +23,10 @@ METRICS = "metrics.json"
 SEEDS = "seeds.json"
 """What other seeds make of the same settings, see :mod:`trainer.evaluation.seeds`."""
 BUDGET = "budget.csv"
+SOUP = "soup.json"
+"""Folder and seed of each run whose weights a model is the mean of."""
+NOTES = (BUDGET, SEEDS, SOUP)
+"""What only some runs have."""
 INITIAL = "initial"
 """Folder with what is known of the run that `train.initial_weights` are from."""
 PACKAGES = ("agegender", "keras", "numpy", "pillow", "tensorflow-cpu", "tensorflow")
@@ -81,7 +85,7 @@ def remember_first(folder: Path, weights: Path) -> None:
     first, initial = weights.parent, folder / INITIAL
     if (first / CONFIG).exists():
         initial.mkdir(exist_ok=True)
-        for path in (first / CONFIG, *first.glob(BUDGET)):
+        for path in (first / CONFIG, *first.glob(BUDGET), *first.glob(SOUP)):
             shutil.copyfile(path, initial / path.name)
         if (first / INITIAL).exists():
             shutil.copytree(first / INITIAL, initial / INITIAL, dirs_exist_ok=True)

@@ -204,12 +204,15 @@ def crossval(
 
 @app.command()
 def seeds(
-    run: Annotated[list[Path], typer.Argument(help="Two or more runs; the first gets the file.")],
+    run: Annotated[list[Path], typer.Argument(help="Two or more runs.")],
+    output: Annotated[
+        Path | None, typer.Option(help="Folder for seeds.json; left out: the first run.")
+    ] = None,
 ) -> None:
     """Tell how far the figures lie apart when only the seed differs: mean ± standard deviation.
 
     Train a run again with --set seed=2 and another --run, and `evaluate` it on what the first was
-    evaluated on. With RUN/seeds.json beside it, `export` puts the table into the model's card.
+    evaluated on. Where seeds.json is in a run, `export` puts the table into the model's card.
     """
     from trainer.evaluation import figures, spread
     from trainer.evaluation import seeds as others
@@ -223,10 +226,11 @@ def seeds(
         typer.echo(
             f"All go on from {found['shared']}; what its own seed changed is not in the deviations."
         )
-    path = run[0] / SEEDS
+    folder = output or run[0]
+    path = folder / SEEDS
     text = json.dumps(found, indent=1) + "\n"
     atomically(path, lambda file: file.write_text(text, "utf-8"))
-    typer.echo(f"{path}: the same; `agegender export {run[0]} MODEL` puts it into the card")
+    typer.echo(f"{path}: the same; `agegender export {folder} MODEL` puts it into the card")
 
 
 @app.command()

@@ -43,7 +43,7 @@ def export_estimator(
     from trainer.export.artefact import ExportError
     from trainer.files import existing
     from trainer.models import heads
-    from trainer.run import BUDGET, CALIBRATION, CHECKPOINT, CONFIG, INITIAL, METRICS, SEEDS
+    from trainer.run import CALIBRATION, CHECKPOINT, CONFIG, INITIAL, METRICS, NOTES
 
     names = formats.parse(to)
     settings, network, temperatures = trained(run)
@@ -58,11 +58,12 @@ def export_estimator(
     typer.echo(f"{output}: {', '.join(names)}, and {formats.REPORT}")
     if bare or "artefact" not in names:
         return
-    for name in (BUDGET, SEEDS):
+    for name in NOTES:
         (output / name).unlink(missing_ok=True)
     shutil.rmtree(output / INITIAL, ignore_errors=True)
     kept = (run / CONFIG, run / CHECKPOINT, run / CALIBRATION)
-    for path in (*kept, *run.glob(BUDGET), *run.glob(SEEDS), *run.glob("*.png")):
+    noted = (run / name for name in NOTES)
+    for path in (*kept, *(one for one in noted if one.exists()), *run.glob("*.png")):
         shutil.copyfile(path, output / path.name)
     if (run / INITIAL).exists():
         shutil.copytree(run / INITIAL, output / INITIAL)

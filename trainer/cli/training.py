@@ -142,6 +142,28 @@ def train(
     typer.echo(f"{run / CHECKPOINT}: trained; go on with `agegender evaluate {run}`")
 
 
+@app.command()
+def soup(
+    model: Annotated[list[Path], typer.Argument(help="Two or more runs that differ in the seed.")],
+    run: RunOption,
+) -> None:
+    """Make one network of several trainings, by the mean of their weights; see "model soups".
+
+    They must go on from the same `train.initial_weights`, with the same settings but for the seed.
+    The network costs what one of them costs, and is often better than each.
+    """
+    from trainer.config import load
+    from trainer.data import faces
+    from trainer.run import CONFIG
+    from trainer.training.soup import soup as average
+
+    made = average(model, run)
+    settings = load(run / CONFIG)
+    held_out = faces.load(settings.data.manifests, ["val"], settings.data.limit)
+    _calibrate(run, settings, held_out)
+    typer.echo(f"{made}: the mean of {len(model)}; go on with `agegender evaluate {run}`")
+
+
 @app.command("label-efficiency")
 def label_efficiency(
     run: RunOption,

@@ -12,7 +12,7 @@ from agegender_vision import artefact
 from trainer import config
 from trainer.evaluation.figures import rows, shown
 from trainer.evaluation.spread import told
-from trainer.run import CONFIG, INITIAL, METRICS, SEEDS
+from trainer.run import CONFIG, INITIAL, METRICS, SEEDS, SOUP
 
 SOURCES = {
     "utkface": "UTKFace: exact ages and gender; non-commercial research only",
@@ -92,7 +92,8 @@ All was repeated from the pretraining on: the commands below with `--set seed=2`
 `--run` each, and `--set train.initial_weights=` the checkpoint of the run before."""
 REPEATED_LAST = """\
 The last training was repeated, with `--set seed=2` and another `--run`. All go on from
-`{}`, so what chance did before it is not in the deviations."""
+`{}`, so what chance did before it is not in the deviations. Each was evaluated by the commands
+that the model was."""
 
 
 def card(folder: Path) -> str:
@@ -205,9 +206,16 @@ def _commands(
         ),
         *_trainings(run, folder),
         *evaluate,
-        *([f"scripts/agegender seeds {' '.join(reseeded['runs'])}"] if reseeded else []),
+        *_reseeding(run, reseeded),
         f'scripts/agegender export estimator {run} {folder} --licence "{licence}"',
     ]
+
+
+def _reseeding(run: Path, found: Mapping[str, Any] | None) -> list[str]:
+    if not found:
+        return []
+    elsewhere = "" if str(run) in found["runs"] else f" --output {run}"
+    return [f"scripts/agegender seeds {' '.join(found['runs'])}{elsewhere}"]
 
 
 def _trainings(run: Path, given: Path) -> list[str]:
@@ -220,7 +228,13 @@ def _trainings(run: Path, given: Path) -> list[str]:
             f"scripts/agegender pretrain --config {given / CONFIG} --run {run}",
             f"scripts/agegender train --run {run} --resume",
         ]
+    before = _trainings(weights.parent, given / INITIAL)
+    train = f"scripts/agegender train --config {given / CONFIG} --run"
+    if not (given / SOUP).exists():
+        return [*before, f"{train} {run}"]
+    averaged = json.loads((given / SOUP).read_text("utf-8"))["runs"]
     return [
-        *_trainings(weights.parent, given / INITIAL),
-        f"scripts/agegender train --config {given / CONFIG} --run {run}",
+        *before,
+        *(f"{train} {one} --set seed={seed}" for one, seed in averaged.items()),
+        f"scripts/agegender soup {' '.join(averaged)} --run {run}",
     ]

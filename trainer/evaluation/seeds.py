@@ -25,27 +25,19 @@ FIGURES = [
 """Those of :data:`trainer.evaluation.figures.TITLES` that a training may change."""
 
 
-def gather(runs: Sequence[Path]) -> dict[str, Any]:
-    """Return mean and standard deviation of the figures that all the runs have.
+def alike(runs: Sequence[Path]) -> tuple[dict[Path, int], Path | None]:
+    """Return the seed of each run, and the weights that all go on from.
 
     Parameters
     ----------
     runs
-        Two or more, trained with the same settings but for the seed, and evaluated alike. Where
-        they go on from trained weights, these may be each run's own.
-
-    Returns
-    -------
-    dict
-        `runs`: folder and seed of each. `shared`: the weights that all go on from, so that chance
-        before these is not in the figures; None if each run has its own, or none. `figures`: see
-        :func:`trainer.evaluation.spread.summary`, by `DATASET SPLIT`.
+        Two or more, trained with the same settings but for the seed. Where they go on from trained
+        weights, these may be each run's own; then, and where there are none, None is returned.
 
     Raises
     ------
     InputError
-        There are fewer than two, two have one seed, a run has other settings or no figures, or
-        they share none.
+        There are fewer than two, two have one seed, or a run has other settings.
     """
     if len(runs) < FEWEST:
         raise InputError(f"{runs[0]}: one run says nothing about chance; give two or more.")
@@ -59,11 +51,34 @@ def gather(runs: Sequence[Path]) -> dict[str, Any]:
             if other := config.difference(_but_for_chance(first), _but_for_chance(own)):
                 msg = f"{run}: differs from {runs[0]} in more than its seed: {other}."
                 raise InputError(msg)
-    starts = {last.train.initial_weights for last, *_ in trainings}
-    shared = str(starts.pop()) if len(starts) == 1 and None not in starts else None
+    start, *more = {last.train.initial_weights for last, *_ in trainings}
+    return {run: seed for seed, run in by_seed.items()}, None if more else start
+
+
+def gather(runs: Sequence[Path]) -> dict[str, Any]:
+    """Return mean and standard deviation of the figures that all the runs have.
+
+    Parameters
+    ----------
+    runs
+        See :func:`alike`; evaluated on the same faces.
+
+    Returns
+    -------
+    dict
+        `runs`: folder and seed of each. `shared`: the weights that all go on from, so that chance
+        before these is not in the figures; None if there are none. `figures`: see
+        :func:`trainer.evaluation.spread.summary`, by `DATASET SPLIT`.
+
+    Raises
+    ------
+    InputError
+        As :func:`alike` says, or a run has no figures, or they share none.
+    """
+    seeds, shared = alike(runs)
     return {
-        "runs": {str(run): seed for seed, run in by_seed.items()},
-        "shared": shared,
+        "runs": {str(run): seed for run, seed in seeds.items()},
+        "shared": shared and str(shared),
         "figures": summary(_figures(runs), "seed"),
     }
 

@@ -1,0 +1,73 @@
+"""One network from several trainings: the mean of their weights."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from trainer.errors import InputError
+from trainer.evaluation.models import trained
+from trainer.evaluation.seeds import alike
+from trainer.files import atomically, existing
+from trainer.run import BUDGET, CHECKPOINT, CONFIG, SOUP, open_run, remember_first
+
+
+def soup(runs: Sequence[Path], folder: Path) -> Path:
+    """Average the weights of runs that went on from the same ones.
+
+    A uniform soup (Wortsman et al., "Model soups", ICML 2022). It costs what one of them costs,
+    and comes near to what all of them say together: from one start, different seeds end in one
+    valley of the loss, and the middle of it is better than its sides.
+
+    Parameters
+    ----------
+    runs
+        Two or more, trained with the same settings but for the seed.
+    folder
+        Gets the network, the first run's settings, all seeds, and the budgets together.
+
+    Returns
+    -------
+    pathlib.Path
+        `folder`/checkpoint.keras.
+
+    Raises
+    ------
+    InputError
+        As :func:`trainer.evaluation.seeds.alike` and :func:`trainer.evaluation.models.trained` say,
+        or the runs have no start in common, or `folder` holds a run; nothing was written.
+    """
+    seeds, shared = alike(runs)
+    if shared is None:
+        names = ", ".join(map(str, runs))
+        msg = (
+            f"{names}: they do not go on from the same weights, and the mean of networks that "
+            "learned apart knows nothing. Train each with the same train.initial_weights and a "
+            "seed of its own; `agegender ensemble` lets any models answer together."
+        )
+        raise InputError(msg)
+    networks = [trained(run)[1] for run in runs]
+    budgets = [
+        pd.read_csv(existing(run / BUDGET, "what its training was given, as trainings write it"))
+        for run in runs
+    ]
+    open_run(folder, runs[0] / CONFIG, [], resume=False)
+    mean, *_ = networks
+    mean.set_weights(
+        [
+            np.mean(weights, axis=0, dtype=np.float64)
+            for weights in zip(*(network.get_weights() for network in networks), strict=True)
+        ]
+    )
+    remember_first(folder, shared)
+    text = json.dumps({"runs": {str(run): seed for run, seed in seeds.items()}}, indent=1) + "\n"
+    atomically(folder / SOUP, lambda partial: partial.write_text(text, "utf-8"))
+    together = pd.concat(budgets, ignore_index=True)
+    atomically(folder / BUDGET, lambda partial: together.to_csv(partial, index=False))
+    result = folder / CHECKPOINT
+    atomically(result, mean.save)
+    return result
