@@ -80,7 +80,8 @@ are thin: above 70, and for babies' gender. The tables above say by how much.
 SEEDS_SECTION = Template("""\
 ## With another seed
 
-Mean ± standard deviation of $count models that differ in their seeds alone: $seeds. $how
+Mean ± standard deviation of $count models that differ in their seeds alone: $seeds.
+$how
 
 $figures
 
@@ -92,8 +93,8 @@ All was repeated from the pretraining on: the commands below with `--set seed=2`
 `--run` each, and `--set train.initial_weights=` the checkpoint of the run before."""
 REPEATED_LAST = """\
 The last training was repeated, with `--set seed=2` and another `--run`. All go on from
-`{}`, so what chance did before it is not in the deviations. Each was evaluated by the commands
-that the model was."""
+`{}`, so what chance did before is not in the deviations.
+Each was evaluated by the commands below, as the model was."""
 
 
 def card(folder: Path) -> str:
