@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -42,6 +43,12 @@ def atomically(path: Path, write: Callable[[Path], object]) -> None:
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write a value as indented JSON, as :func:`atomically` writes."""
+    text = json.dumps(value, indent=1) + "\n"
+    atomically(path, lambda partial: partial.write_text(text, "utf-8"))
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import platform
 import shutil
 import subprocess
@@ -14,7 +13,7 @@ from pathlib import Path
 
 from trainer import config
 from trainer.errors import InputError
-from trainer.files import atomically
+from trainer.files import write_json
 
 CONFIG = "config.toml"
 CHECKPOINT = "checkpoint.keras"
@@ -119,8 +118,7 @@ def _describe(settings: config.Config, path: Path) -> None:
         "revision": _revision(),
         "manifests": {str(name): _sha256(name) for name in manifests},
     }
-    text = json.dumps(about, indent=1) + "\n"
-    atomically(path, lambda partial: partial.write_text(text, "utf-8"))
+    write_json(path, about)
 
 
 def _version(package: str) -> str | None:

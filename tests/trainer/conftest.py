@@ -1,5 +1,6 @@
 """Real faces for the trainer's tests: two photographs that ship with other packages."""
 
+import json
 import subprocess
 import sys
 import zipfile
@@ -20,6 +21,7 @@ from agegender_vision.runtime import runtimes
 from trainer.cli import main
 from trainer.data import manifest
 from trainer.data.geometry import GEOMETRY
+from trainer.run import CHECKPOINT, CONFIG
 from trainer.training.processor import prepare
 
 prepare()  # as a process of its own would: with other kernels a resumed run is another one
@@ -66,6 +68,14 @@ def options(manifest: Path, *settings: str) -> list[str]:
     """Return the words of the command line that set the data and whatever else."""
     chosen = (f'data.manifests=["{manifest}"]', *settings)
     return [word for setting in chosen for word in ("--set", setting)]
+
+
+def go_on(first: Path, run: Path, *settings: str) -> Path:
+    """Train on from a finished run's weights, by its settings but for these; return the new run."""
+    weights = f"train.initial_weights={json.dumps(str(first / CHECKPOINT))}"
+    sets = [word for one in (weights, *settings) for word in ("--set", one)]
+    agegender("train", "--run", run, "--config", first / CONFIG, *sets)
+    return run
 
 
 @pytest.fixture(scope="session")

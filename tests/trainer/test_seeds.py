@@ -11,7 +11,7 @@ from trainer.errors import InputError
 from trainer.evaluation import seeds
 from trainer.run import CHECKPOINT, CONFIG, INITIAL, METRICS, SEEDS
 
-from .conftest import SMALL_NETWORK, agegender, options
+from .conftest import SMALL_NETWORK, agegender, go_on, options
 
 SEEDS_TRIED = (1, 2, 3)
 
@@ -54,12 +54,9 @@ def test_the_card_tells_what_other_seeds_make(runs: list[Path], tmp_path: Path) 
 
 
 def test_weights_that_all_go_on_from_are_told(runs: list[Path], tmp_path: Path) -> None:
-    weights = f"train.initial_weights={json.dumps(str(runs[0] / CHECKPOINT))}"
     later = [tmp_path / "one", tmp_path / "two"]
     for seed, run in enumerate(later, start=1):
-        sets = ("--set", weights, "--set", f"seed={seed}")
-        agegender("train", "--run", run, "--config", runs[0] / CONFIG, *sets)
-        agegender("evaluate", run)
+        agegender("evaluate", go_on(runs[0], run, f"seed={seed}"))
     assert f"All go on from {runs[0] / CHECKPOINT}" in agegender("seeds", *later).stdout.replace(
         "\n", ""
     )

@@ -1,6 +1,5 @@
 """One network from trainings that differ in the seed alone."""
 
-import json
 from pathlib import Path
 
 import keras
@@ -12,7 +11,7 @@ from trainer.evaluation.cost import budget
 from trainer.run import BUDGET, CHECKPOINT, CONFIG
 from trainer.training.soup import soup
 
-from .conftest import SMALL_NETWORK, agegender, options
+from .conftest import SMALL_NETWORK, agegender, go_on, options
 
 
 @pytest.fixture(scope="module")
@@ -26,12 +25,7 @@ def first(two_faces: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def seeds(first: Path) -> list[Path]:
     """Two trainings that go on from the first."""
-    weights = f"train.initial_weights={json.dumps(str(first / CHECKPOINT))}"
-    runs = [first.with_name("seed-1"), first.with_name("seed-2")]
-    for seed, run in enumerate(runs, start=1):
-        sets = ("--set", weights, "--set", f"seed={seed}")
-        agegender("train", "--run", run, "--config", first / CONFIG, *sets)
-    return runs
+    return [go_on(first, first.with_name(f"seed-{seed}"), f"seed={seed}") for seed in (1, 2)]
 
 
 def test_a_soup_is_the_mean_and_its_card_tells_how_it_was_made(

@@ -27,7 +27,7 @@ from trainer.models import heads, recipes
 from trainer.run import CHECKPOINT, CONFIG
 from trainer.training import finetune
 
-from .conftest import ROOT, SMALL_NETWORK, agegender, options
+from .conftest import ROOT, SMALL_NETWORK, agegender, go_on, options
 
 TINY = (
     *SMALL_NETWORK,
@@ -257,19 +257,13 @@ def test_training_without_pretraining_says_what_to_do(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def go_on(first: Path, run: Path, *more: str) -> Path:
-    """Train one epoch more, so slowly that it changes next to nothing."""
-    sets = ("train.epochs=1", "train.ema=0", "train.learning_rate=1e-9", "train.patience=1", *more)
-    weights = f"train.initial_weights={json.dumps(str(first / CHECKPOINT))}"
-    agegender(
-        *("train", "--run", run, "--config", first / CONFIG),
-        *(word for one in (weights, *sets) for word in ("--set", one)),
-    )
-    return run
+NEXT_TO_NOTHING = ("train.epochs=1", "train.ema=0", "train.learning_rate=1e-9", "train.patience=1")
+"""Settings of a training so short and slow that it changes next to nothing."""
 
 
 def test_later_trainings_go_on_from_the_first_ones_model(run: Path, tmp_path: Path) -> None:
-    third = go_on(go_on(run, tmp_path / "second"), tmp_path / "third", "model.encoder=deeper")
+    second = go_on(run, tmp_path / "second", *NEXT_TO_NOTHING)
+    third = go_on(second, tmp_path / "third", *NEXT_TO_NOTHING, "model.encoder=deeper")
     before, after = (keras.saving.load_model(one / CHECKPOINT) for one in (run, third))
     new = {weight.path: weight.numpy() for weight in after.trainable_weights}
     for old in before.trainable_weights:

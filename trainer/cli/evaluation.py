@@ -50,7 +50,7 @@ def evaluate(
 ) -> None:
     """Measure a trained model on held-out faces: tables, metrics.json and plots."""
     from trainer.evaluation import figures, models, report
-    from trainer.files import atomically
+    from trainer.files import write_json
     from trainer.run import METRICS
 
     opened = models.load(model, set_ or [])
@@ -64,8 +64,7 @@ def evaluate(
     path = output / METRICS
     every = json.loads(path.read_text("utf-8")) if path.exists() else {}
     every[split] = {**every.get(split, {}), **result}
-    text = json.dumps(every, indent=1) + "\n"
-    atomically(path, lambda file: file.write_text(text, "utf-8"))
+    write_json(path, every)
     for name, held, said in parts:
         report.overview(
             held, said, output / f"{split}-{name}.png", f"{model.name} on {name} {split}"
@@ -181,7 +180,7 @@ def crossval(
     from trainer.data import faces
     from trainer.evaluation import crossval as protocol
     from trainer.evaluation import figures, spread
-    from trainer.files import atomically
+    from trainer.files import write_json
     from trainer.run import open_run
 
     overrides = [*(set_ or []), *([] if limit is None else [f"data.limit={limit}"])]
@@ -197,8 +196,7 @@ def crossval(
     heading = f"{results['fold'].nunique()} folds, mean ± deviation"
     Console().print(figures.table(found, heading, spread.told))
     path = run / "crossval.json"
-    text = json.dumps(found, indent=1) + "\n"
-    atomically(path, lambda file: file.write_text(text, "utf-8"))
+    write_json(path, found)
     typer.echo(f"{path}: the same; {run / protocol.RESULTS}: each fold")
 
 
@@ -216,7 +214,7 @@ def seeds(
     """
     from trainer.evaluation import figures, spread
     from trainer.evaluation import seeds as others
-    from trainer.files import atomically
+    from trainer.files import write_json
     from trainer.run import SEEDS
 
     found = others.gather(run)
@@ -228,8 +226,7 @@ def seeds(
         )
     folder = output or run[0]
     path = folder / SEEDS
-    text = json.dumps(found, indent=1) + "\n"
-    atomically(path, lambda file: file.write_text(text, "utf-8"))
+    write_json(path, found)
     typer.echo(f"{path}: the same; `agegender export {folder} MODEL` puts it into the card")
 
 

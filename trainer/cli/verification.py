@@ -39,7 +39,7 @@ def verify_pairs(
     """
     from trainer.data import faces
     from trainer.evaluation import models, plots, verification
-    from trainer.files import atomically
+    from trainer.files import atomically, write_json
 
     held_out, people = verification.known_people(faces.load(manifest, [split], limit))
     settings, network, _ = models.trained(model)
@@ -47,8 +47,7 @@ def verify_pairs(
     figures, curve, matches = verification.judge(features, people)
     output = output or model
     about = {"layer": layer, "data": [path.name for path in manifest], "split": split, **figures}
-    text = json.dumps(about, indent=1) + "\n"
-    atomically(output / RESULT, lambda file: file.write_text(text, "utf-8"))
+    write_json(output / RESULT, about)
     figure = plots.figure(9, 4)
     left, right = figure.subplots(1, 2)
     plots.roc(left, curve)

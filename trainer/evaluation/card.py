@@ -86,8 +86,6 @@ $how
 $figures
 
 """)
-
-
 REPEATED_ALL = """\
 All was repeated from the pretraining on: the commands below with `--set seed=2` and another
 `--run` each, and `--set train.initial_weights=` the checkpoint of the run before."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import html
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from trainer.data.faces import Faces, plain_views
 from trainer.evaluation import figures, plots
 from trainer.evaluation.models import Model
 from trainer.evaluation.predictions import Predictions
-from trainer.files import atomically
+from trainer.files import atomically, write_json
 from trainer.models.autoencoder import Corruption
 from trainer.run import CONFIG
 
@@ -99,8 +98,7 @@ def write(
         f'<meta name="viewport" content="width=device-width,initial-scale=1">\n'
         f"<style>{STYLE}</style>\n<h1>{title}</h1>\n" + "\n".join(body) + "\n</html>\n"
     )
-    text = json.dumps(about, indent=1) + "\n"
-    atomically(folder / "report.json", lambda partial: partial.write_text(text, "utf-8"))
+    write_json(folder / "report.json", about)
     atomically(folder / "report.html", lambda partial: partial.write_text(page, "utf-8"))
     return result
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pandas as pd
 from trainer.errors import InputError
 from trainer.evaluation.models import trained
 from trainer.evaluation.seeds import alike
-from trainer.files import atomically, existing
+from trainer.files import atomically, existing, write_json
 from trainer.run import BUDGET, CHECKPOINT, CONFIG, SOUP, open_run, remember_first
 
 
@@ -64,8 +63,7 @@ def soup(runs: Sequence[Path], folder: Path) -> Path:
         ]
     )
     remember_first(folder, shared)
-    text = json.dumps({"runs": {str(run): seed for run, seed in seeds.items()}}, indent=1) + "\n"
-    atomically(folder / SOUP, lambda partial: partial.write_text(text, "utf-8"))
+    write_json(folder / SOUP, {"runs": {str(run): seed for run, seed in seeds.items()}})
     together = pd.concat(budgets, ignore_index=True)
     atomically(folder / BUDGET, lambda partial: together.to_csv(partial, index=False))
     result = folder / CHECKPOINT
