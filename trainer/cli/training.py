@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -25,8 +24,6 @@ from trainer.files import existing
 if TYPE_CHECKING:
     import pandas as pd
 
-    from trainer.config import Config
-    from trainer.data.faces import Faces
 
 PageOption = Annotated[
     Path | None,
@@ -114,6 +111,7 @@ def train(
                 )
             from trainer.config import save
             from trainer.data import faces
+            from trainer.evaluation.calibration import calibrate_run
             from trainer.evaluation.figures import missing
             from trainer.models import heads
             from trainer.training.finetune import faces_to_see, train
@@ -138,7 +136,7 @@ def train(
                     errors.print(told, highlight=False, soft_wrap=True)
             train(settings, seen, held_out, run, None if scratch else encoder, cluster)
             if cluster.chief:
-                _calibrate(run, settings, held_out)
+                calibrate_run(run, settings, held_out)
     typer.echo(f"{run / CHECKPOINT}: trained; go on with `agegender evaluate {run}`")
 
 
@@ -154,13 +152,14 @@ def soup(
     """
     from trainer.config import load
     from trainer.data import faces
+    from trainer.evaluation.calibration import calibrate_run
     from trainer.run import CONFIG
     from trainer.training.soup import soup as average
 
     made = average(model, run)
     settings = load(run / CONFIG)
     held_out = faces.load(settings.data.manifests, ["val"], settings.data.limit)
-    _calibrate(run, settings, held_out)
+    calibrate_run(run, settings, held_out)
     typer.echo(f"{made}: the mean of {len(model)}; go on with `agegender evaluate {run}`")
 
 
@@ -285,17 +284,3 @@ def _tell(steps: Iterable[str]) -> None:
     for step in steps:
         typer.echo(step)
     typer.echo("All of it works. Nothing was written.")
-
-
-def _calibrate(run: Path, settings: Config, held_out: Faces) -> None:
-    import keras
-
-    from trainer.evaluation.calibration import calibrate
-    from trainer.files import atomically
-    from trainer.models import heads
-    from trainer.models.recipes import outputs
-    from trainer.run import CALIBRATION, CHECKPOINT
-
-    answers = outputs(keras.saving.load_model(run / CHECKPOINT), held_out, settings)
-    found = json.dumps(calibrate(heads.of(settings), answers, held_out.table)) + "\n"
-    atomically(run / CALIBRATION, lambda partial: partial.write_text(found, "utf-8"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from pathlib import Path
 
@@ -16,11 +15,11 @@ from trainer.config import Config
 from trainer.data.faces import Faces
 from trainer.errors import InputError
 from trainer.evaluation import figures, models
-from trainer.evaluation.calibration import calibrate
+from trainer.evaluation.calibration import calibrate_run
 from trainer.files import atomically
 from trainer.models import heads as head_kinds
 from trainer.models import recipes
-from trainer.run import CALIBRATION, CHECKPOINT, CONFIG
+from trainer.run import CONFIG
 from trainer.training.finetune import train
 from trainer.training.pretrain import encoder_weights, pretrain
 from trainer.training.trials import refuse_knowledge
@@ -145,7 +144,5 @@ def _train(
             pretrain(config, seen, part)
     start = encoder_weights(part)
     train(config, learnt, held_out, part, start if start.exists() else None)
-    answers = recipes.outputs(keras.saving.load_model(part / CHECKPOINT), held_out, config)
-    found = json.dumps(calibrate(head_kinds.of(config), answers, held_out.table)) + "\n"
-    atomically(part / CALIBRATION, lambda path: path.write_text(found, "utf-8"))
+    calibrate_run(part, config, held_out)
     return models.load(part)
