@@ -60,6 +60,20 @@ def test_a_soup_is_the_mean_and_its_card_tells_how_it_was_made(
     assert "holds a run already" in again.stderr
 
 
+def test_the_start_may_have_a_share(first: Path, seeds: list[Path], tmp_path: Path) -> None:
+    run = tmp_path / "soup"
+    agegender("soup", *seeds, "--run", run, "--start", 0.5)
+    mean, *each = (keras.saving.load_model(one / CHECKPOINT) for one in (run, first, *seeds))
+    for found, begun, *parts in zip(
+        *(network.get_weights() for network in (mean, *each)), strict=True
+    ):
+        np.testing.assert_allclose(found, (begun + np.mean(parts, axis=0)) / 2, atol=1e-6)
+    agegender("evaluate", run)
+    agegender("export", run, tmp_path / "model")
+    card = (tmp_path / "model" / "card.md").read_text("utf-8")
+    assert f"soup {seeds[0]} {seeds[1]} --run runs/sdae --start 0.5\n" in card
+
+
 def test_what_would_make_no_soup_is_refused_and_nothing_written(
     first: Path, seeds: list[Path], tmp_path: Path
 ) -> None:
@@ -73,4 +87,10 @@ def test_what_would_make_no_soup_is_refused_and_nothing_written(
     with pytest.raises(InputError, match=r"seed-2.budget\.csv: no such file"):
         soup(seeds, tmp_path / "soup")
     (seeds[1] / BUDGET).write_bytes(log)
+    begun = first / CHECKPOINT
+    weights = begun.read_bytes()
+    begun.write_bytes(weights[:1000])
+    with pytest.raises(InputError, match=r"first.checkpoint\.keras"):
+        soup(seeds, tmp_path / "soup", start=0.5)
+    begun.write_bytes(weights)
     assert not (tmp_path / "soup").exists()

@@ -144,11 +144,15 @@ def train(
 def soup(
     model: Annotated[list[Path], typer.Argument(help="Two or more runs that differ in the seed.")],
     run: RunOption,
+    start: Annotated[
+        float, typer.Option(min=0, max=0.9, help="Share of the weights that all went on from.")
+    ] = 0.0,
 ) -> None:
     """Make one network of several trainings, by the mean of their weights; see "model soups".
 
     They must go on from the same `train.initial_weights`, with the same settings but for the seed.
-    The network costs what one of them costs, and is often better than each.
+    The network costs what one of them costs, and is often better than each. A share for the start
+    keeps more of what that could, such as with faces unlike those trained on.
     """
     from trainer.config import load
     from trainer.data import faces
@@ -156,7 +160,7 @@ def soup(
     from trainer.run import CONFIG
     from trainer.training.soup import soup as average
 
-    made = average(model, run)
+    made = average(model, run, start)
     settings = load(run / CONFIG)
     held_out = faces.load(settings.data.manifests, ["val"], settings.data.limit)
     calibrate_run(run, settings, held_out)

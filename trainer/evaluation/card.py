@@ -231,9 +231,11 @@ def _trainings(run: Path, given: Path) -> list[str]:
     train = f"scripts/agegender train --config {given / CONFIG} --run"
     if not (given / SOUP).exists():
         return [*before, f"{train} {run}"]
-    averaged = json.loads((given / SOUP).read_text("utf-8"))["runs"]
+    made_of = json.loads((given / SOUP).read_text("utf-8"))
+    averaged, start = made_of["runs"], made_of.get("start", 0)
     return [
         *before,
         *(f"{train} {one} --set seed={seed}" for one, seed in averaged.items()),
-        f"scripts/agegender soup {' '.join(averaged)} --run {run}",
+        f"scripts/agegender soup {' '.join(averaged)} --run {run}"
+        + (f" --start {start:g}" if start else ""),
     ]
