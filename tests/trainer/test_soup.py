@@ -42,7 +42,9 @@ def test_a_soup_is_the_mean_and_its_card_tells_how_it_was_made(
     assert together is not None
     assert together.views - before.views == 2 * (one.views - before.views) > 0
 
-    agegender("evaluate", run)
+    for trained in (run, *seeds):
+        agegender("evaluate", trained)
+    agegender("seeds", *seeds, "--output", run)
     model = tmp_path / "model"
     agegender("export", run, model)
     card = (model / "card.md").read_text("utf-8")
@@ -54,6 +56,7 @@ def test_a_soup_is_the_mean_and_its_card_tells_how_it_was_made(
     ]
     places = [card.index(command) for command in told]
     assert places == sorted(places)
+    assert f"made of their weights, by the command `soup` below.\nAll go on from `{first}" in card
 
     again = agegender("soup", *seeds, "--run", run, check=False)
     assert again.returncode == 2

@@ -90,9 +90,12 @@ REPEATED_ALL = """\
 All was repeated from the pretraining on: the commands below with `--set seed=2` and another
 `--run` each, and `--set train.initial_weights=` the checkpoint of the run before."""
 REPEATED_LAST = """\
-The last training was repeated, with `--set seed=2` and another `--run`. All go on from
-`{}`, so what chance did before is not in the deviations.
-Each was evaluated by the commands below, as the model was."""
+The last training was repeated, with `--set seed=2` and another `--run`."""
+AVERAGED = """\
+The model is made of their weights, by the command `soup` below."""
+SHARED = """\
+All go on from `{}`, so what chance did before is not in the
+deviations. Each was evaluated by the commands below, as the model was."""
 
 
 def card(folder: Path) -> str:
@@ -123,7 +126,7 @@ def card(folder: Path) -> str:
         figures=_table(
             ["", *columns], [*rows({name: part["figures"] for name, part in columns.items()})]
         ),
-        seeds=_seeds(reseeded) if reseeded else "",
+        seeds=_seeds(reseeded, averaged=(folder / SOUP).exists()) if reseeded else "",
         unknown=_table(
             ["", "answer", "threshold", "set by", "answered", "right of these"],
             [*_thresholds(columns)],
@@ -134,12 +137,13 @@ def card(folder: Path) -> str:
     )
 
 
-def _seeds(found: Mapping[str, Any]) -> str:
+def _seeds(found: Mapping[str, Any], *, averaged: bool) -> str:
     shared = found["shared"]
+    last = AVERAGED if averaged else REPEATED_LAST
     return SEEDS_SECTION.substitute(
         count=len(found["runs"]),
         seeds=", ".join(map(str, found["runs"].values())),
-        how=REPEATED_LAST.format(shared) if shared else REPEATED_ALL,
+        how=f"{last}\n{SHARED.format(shared)}" if shared else REPEATED_ALL,
         figures=_table(["", *found["figures"]], [*rows(found["figures"], told)]),
     )
 
