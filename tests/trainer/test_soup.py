@@ -95,5 +95,8 @@ def test_what_would_make_no_soup_is_refused_and_nothing_written(
     begun.write_bytes(weights[:1000])
     with pytest.raises(InputError, match=r"first.checkpoint\.keras"):
         soup(seeds, tmp_path / "soup", start=0.5)
+    begun.unlink()
+    with pytest.raises(InputError, match=r"first.checkpoint\.keras: no such file"):
+        soup(seeds, tmp_path / "soup", start=0.5)
     begun.write_bytes(weights)
     assert not (tmp_path / "soup").exists()

@@ -126,7 +126,7 @@ def card(folder: Path) -> str:
         figures=_table(
             ["", *columns], [*rows({name: part["figures"] for name, part in columns.items()})]
         ),
-        seeds=_seeds(reseeded, averaged=(folder / SOUP).exists()) if reseeded else "",
+        seeds=_seeds(reseeded, _soup(folder)) if reseeded else "",
         unknown=_table(
             ["", "answer", "threshold", "set by", "answered", "right of these"],
             [*_thresholds(columns)],
@@ -137,9 +137,15 @@ def card(folder: Path) -> str:
     )
 
 
-def _seeds(found: Mapping[str, Any], *, averaged: bool) -> str:
+def _soup(folder: Path) -> dict[str, Any]:
+    """Return what the run whose settings are in `folder` is the mean of; empty: of nothing."""
+    found = folder / SOUP
+    return json.loads(found.read_text("utf-8")) if found.exists() else {}
+
+
+def _seeds(found: Mapping[str, Any], made_of: Mapping[str, Any]) -> str:
     shared = found["shared"]
-    last = AVERAGED if averaged else REPEATED_LAST
+    last = AVERAGED if made_of.get("runs") == found["runs"] else REPEATED_LAST
     return SEEDS_SECTION.substitute(
         count=len(found["runs"]),
         seeds=", ".join(map(str, found["runs"].values())),
@@ -233,9 +239,8 @@ def _trainings(run: Path, given: Path) -> list[str]:
         ]
     before = _trainings(weights.parent, given / INITIAL)
     train = f"scripts/agegender train --config {given / CONFIG} --run"
-    if not (given / SOUP).exists():
+    if not (made_of := _soup(given)):
         return [*before, f"{train} {run}"]
-    made_of = json.loads((given / SOUP).read_text("utf-8"))
     averaged, start = made_of["runs"], made_of.get("start", 0)
     return [
         *before,

@@ -60,7 +60,7 @@ def soup(runs: Sequence[Path], folder: Path, start: float = 0.0) -> Path:
     mean, shares = networks[0], [(1 - start) / len(runs)] * len(runs)
     if start:
         first = keras.models.clone_model(mean)
-        load_weights(first, shared)
+        load_weights(first, existing(shared, "what they went on from"))
         networks, shares = [*networks, first], [*shares, start]
     budgets = [
         pd.read_csv(existing(run / BUDGET, "what its training was given, as trainings write it"))
